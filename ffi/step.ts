@@ -1,0 +1,77 @@
+/**
+ * Programs as data: lists of system calls, with what to do when one fails.
+ *
+ * @module
+ */
+
+import type { Call } from "./calls.ts";
+import type { ErrnoName } from "./errno.ts";
+
+/** The result of a step, as it is when the step that has this argument runs. */
+export interface ResultArgument {
+  /** The name of the step. */
+  readonly result: string;
+}
+
+/** The address of a named buffer, or of a place in it. */
+export interface BufferArgument {
+  /** The name of the buffer. */
+  readonly buffer: string;
+  /** Bytes from its start, 0 if absent. */
+  readonly offset?: number;
+}
+
+/**
+ * An argument of a step: a number as it is; the address of a NUL-terminated
+ * UTF-8 text, of a copy of bytes, or of a null-ended vector of texts (argv,
+ * envp); a result; an address in a buffer.
+ */
+export type Argument =
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly string[]
+  | ResultArgument
+  | BufferArgument;
+
+/** How a program goes on after an error. */
+export interface OnError {
+  /** The name of the step to go to; the next one if absent. */
+  readonly goto?: string;
+  /** The only error to go on after; any other stops. All if absent. */
+  readonly errno?: ErrnoName;
+}
+
+/**
+ * One step of a program: a system call, or `load`.
+ *
+ * `load` gives the unsigned 32-bit value at the address that is its first
+ * argument, plus its second argument in 64 bits. It never fails. With it a
+ * program computes 128 + n, compares with a constant (`ifZero`), and jumps
+ * always (a zero cell and `ifZero`).
+ */
+export interface Step {
+  /** A label to go to, and the name of the result. */
+  readonly name?: string;
+  /** What to do. */
+  readonly call: Call;
+  /** At most six; those that are missing are 0. */
+  readonly args: readonly Argument[];
+  /** How to go on after an error; the program stops if absent. */
+  readonly onError?: OnError;
+  /** The name of the step to go to when the result is 0. */
+  readonly ifZero?: string;
+  /** What could not be done if this step fails, for the user to read. */
+  readonly why?: string;
+  /** The name of the step to report instead when this one stops the program. */
+  readonly blame?: string;
+}
+
+/** A list of steps, and memory for them. */
+export interface Program {
+  /** The steps, which run in order. After the last the process exits with 0. */
+  readonly steps: readonly Step[];
+  /** Names and sizes in bytes of memory that is zero at first. */
+  readonly buffers?: Readonly<Record<string, number>>;
+}

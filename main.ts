@@ -1,0 +1,61 @@
+/**
+ * The command line: flags to a spec, a spec to an exit status. Only this file
+ * prints and exits.
+ *
+ * @module
+ */
+
+import { blockSignals } from "./src/block_signals.ts";
+import { drive } from "./src/drive.ts";
+import { CageError, STATUS_FAILED } from "./src/errors.ts";
+import { parseFlags } from "./src/flags.ts";
+import { helpText, versionText } from "./src/help.ts";
+import { start, stop } from "./src/launcher.ts";
+import { checkPrivilege } from "./src/privilege.ts";
+import { supervise } from "./src/supervise.ts";
+import { VERSION } from "./src/version.ts";
+
+/**
+ * Runs the command line.
+ *
+ * @param argv The arguments, without the name of the program.
+ * @returns The exit status, unless this process becomes the supervisor of a
+ * command, whose status it ends with.
+ */
+export function main(argv: readonly string[]): number {
+  try {
+    return run(argv);
+  } catch (error) {
+    console.error(`cage: ${sentenceOf(error)}`);
+    return error instanceof CageError ? error.status : STATUS_FAILED;
+  }
+}
+
+function run(argv: readonly string[]): number {
+  const invocation = parseFlags(argv);
+  switch (invocation.kind) {
+    case "help":
+      console.log(helpText());
+      return 0;
+    case "version":
+      console.log(versionText(VERSION));
+      return 0;
+    case "kill":
+      checkPrivilege();
+      drive(stop(invocation.spec));
+      return 0;
+    case "run":
+      checkPrivilege();
+      blockSignals();
+      return supervise(drive(start(invocation.spec)));
+  }
+}
+
+/** A trace of the stack is of no use to who reads this. */
+function sentenceOf(error: unknown): string {
+  if (error instanceof CageError) return error.message;
+  const what = error instanceof Error ? error.message : String(error);
+  return `Cannot go on: ${what}: this is a defect of cage, please report it`;
+}
+
+if (import.meta.main) Deno.exit(main(Deno.args));

@@ -1,0 +1,153 @@
+/**
+ * From the command line to what is wanted.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { parseEnv } from "./environment.ts";
+import { UsageError } from "./errors.ts";
+import { splitLayers } from "./layers.ts";
+import { checkName } from "./names.ts";
+import { type Option, optionName, OPTIONS } from "./options.ts";
+import { quote } from "./quote.ts";
+import type { ContainerSpec } from "./spec.ts";
+import { splitUser } from "./users.ts";
+import { parseVolume } from "./volumes.ts";
+import { splitWords } from "./words.ts";
+
+/** What a command line asks for. */
+export type Invocation =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "kill"; readonly spec: ContainerSpec }
+  | { readonly kind: "run"; readonly spec: ContainerSpec };
+
+/** The options that were given, by their long names. */
+type Given = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a command line.
+ *
+ * @param argv The arguments, without the name of the program.
+ * @returns What is asked for. The spec holds only what was given.
+ * @throws {UsageError} If an option is unknown, malformed, given twice or
+ * against another one.
+ *
+ * @example A command in a named instance
+ * ```ts
+ * import { parseFlags } from "cage/src/flags.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseFlags(["-n", "web", "-eA=1", "ls", "-l"]), {
+ *   kind: "run",
+ *   spec: { name: "web", env: ["A=1"], command: ["ls", "-l"] },
+ * });
+ * ```
+ */
+export function parseFlags(argv: readonly string[]): Invocation {
+  const words = splitWords(argv);
+  const given = collect(words.options);
+  if (given.help) return { kind: "help" };
+  if (given.version) return { kind: "version" };
+  refuseRepeats(given);
+  if (given.kill) refuseWithKill(given, words.command);
+  if (given.ephemeral) refuseWithEphemeral(given);
+  const spec = toSpec(given, words.command);
+  return { kind: given.kill ? "kill" : "run", spec };
+}
+
+function collect(words: readonly string[]): Given {
+  const takesValue = ({ value }: Option) => value !== undefined;
+  const values = OPTIONS.filter(takesValue).map(({ long }) => long);
+  const flags = OPTIONS.filter((option) => !takesValue(option))
+    .map(({ long }) => long);
+  return parseArgs([...words], {
+    string: values,
+    collect: values,
+    boolean: flags,
+  });
+}
+
+function valuesOf(given: Given, long: string): string[] {
+  const values = given[long];
+  return Array.isArray(values) ? values : [];
+}
+
+function isGiven(given: Given, { long, value }: Option): boolean {
+  return value === undefined
+    ? given[long] === true
+    : valuesOf(given, long).length > 0;
+}
+
+function refuseRepeats(given: Given): void {
+  for (const option of OPTIONS.filter(({ once }) => once !== undefined)) {
+    const [first, ...rest] = valuesOf(given, option.long);
+    const other = rest.find((value) => value !== first);
+    if (other === undefined) continue;
+    throw new UsageError(
+      `Option ${optionName(option)} is given twice, as ${quote(first)} and ` +
+        `${quote(other)}: ${option.once}`,
+    );
+  }
+}
+
+function refuseWithKill(given: Given, command: readonly string[]): void {
+  const option = OPTIONS.find((option) =>
+    option.group === "inside" && isGiven(given, option)
+  );
+  const other = option ? optionName(option) : "a command";
+  if (option === undefined && command.length === 0) return;
+  throw new UsageError(
+    `Cannot use -k with ${other}: -k only stops an instance`,
+  );
+}
+
+function refuseWithEphemeral(given: Given): void {
+  const option = OPTIONS.find((option) =>
+    ["upper", "work-dir", "app-dir"].includes(option.long) &&
+    isGiven(given, option)
+  );
+  if (option === undefined) return;
+  throw new UsageError(
+    `Cannot use --ephemeral with ${optionName(option)}: the upper directory ` +
+      "of an ephemeral instance is in memory: leave one of them out",
+  );
+}
+
+function toSpec(given: Given, command: readonly string[]): ContainerSpec {
+  const one = (long: string) => valuesOf(given, long).at(0);
+  const many = (long: string) => someOf(valuesOf(given, long));
+  const spec: ContainerSpec = {
+    name: one("name"),
+    appDir: one("app-dir"),
+    lower: many("lower")?.flatMap(splitLayers),
+    upper: one("upper"),
+    work: one("work-dir"),
+    pidFile: one("pid-file"),
+    user: one("user"),
+    group: one("group"),
+    directory: one("directory"),
+    env: many("env"),
+    volumes: many("volume")?.map(parseVolume),
+    initScript: one("init-script"),
+    ephemeral: given.ephemeral ? true : undefined,
+    init: given["no-init"] ? false : undefined,
+    command: someOf(command),
+  };
+  refuseMalformed(spec);
+  return Object.fromEntries(
+    Object.entries(spec).filter(([, value]) => value !== undefined),
+  );
+}
+
+/** Before anything is mounted, though users are looked up only after that. */
+function refuseMalformed({ name, user, group, env }: ContainerSpec): void {
+  if (name !== undefined) checkName(name);
+  splitUser(user, group);
+  env?.forEach(parseEnv);
+}
+
+function someOf<T>(values: readonly T[]): readonly T[] | undefined {
+  return values.length > 0 ? values : undefined;
+}

@@ -1,0 +1,242 @@
+/**
+ * Images: an ext4 file system in a sparse file, for changes that the file
+ * system of the upper directory cannot hold.
+ *
+ * @module
+ */
+
+import {
+  AT_EMPTY_PATH,
+  LOCK_EX,
+  LOCK_NB,
+  O_CREAT,
+  O_EXCL,
+  O_RDWR,
+} from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import {
+  close,
+  flock,
+  ioctl,
+  open,
+  statx,
+  syscall,
+  SyscallError,
+} from "../ffi/libc.ts";
+import { O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { LaunchError, UsageError } from "./errors.ts";
+import { reasonOf } from "./failure.ts";
+import { imageLabel, isOwnImage, SUPERBLOCK } from "./image_format.ts";
+import { quote } from "./quote.ts";
+
+/** An image that a loop device shows as a disk. */
+export interface Disk {
+  /** The path of the device. */
+  readonly device: string;
+  /** An open descriptor: the device is free when nothing uses it any more. */
+  readonly descriptor: number;
+}
+
+/** linux/loop.h: ioctls of `/dev/loop-control` and `/dev/loopN`, loop(4). */
+const LOOP_CTL_GET_FREE = 0x4c82;
+/** Set a device up in one go, Linux 5.8. */
+const LOOP_CONFIGURE = 0x4c0a;
+/** Free the device at its last close. */
+const LO_FLAGS_AUTOCLEAR = 4;
+/** Bytes of `struct loop_config`, and of what comes before its fields. */
+const LOOP_CONFIG = { size: 304, fd: 0, flags: 60, name: 64 } as const;
+/** Bytes of `lo_file_name`, the last of them a NUL. */
+const LOOP_NAME_SIZE = 64;
+
+/** Share of the free space that an image may come to take. */
+const SHARE = 0.9;
+/** Smallest useful image, in bytes. */
+const SMALLEST = 16 << 20;
+/** Largest image on vfat, which has no sparse files, in bytes. */
+const LARGEST_ON_VFAT = 1 << 30;
+/** `MSDOS_SUPER_MAGIC` of linux/magic.h. */
+const VFAT = 0x4d44;
+
+/**
+ * Opens an image, which is made if it is missing, as a disk.
+ *
+ * @param path The path of the image.
+ * @returns The disk.
+ * @throws {UsageError} If the file is not one that was made here, or is in use.
+ * @throws {LaunchError} If it cannot be made, or there is no loop device.
+ */
+export function openImage(path: string): Disk {
+  const file = openFile(path) ?? makeImage(path);
+  try {
+    checkImage(path, file);
+    return attach(path, file);
+  } finally {
+    // The loop device has its own hold of the file, and of its lock.
+    close(file);
+  }
+}
+
+function openFile(path: string): number | undefined {
+  try {
+    return open(path, O_RDWR | O_NOFOLLOW);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    if (error.errno === ERRNO.ENOENT) return undefined;
+    throw refusal(`Cannot open image ${quote(path)}`, error);
+  }
+}
+
+/** Under another name first: an image is there whole, or not at all. */
+function makeImage(path: string): number {
+  const unfinished = `${path}.new`;
+  const size = sizeFor(path);
+  try {
+    Deno.removeSync(unfinished);
+  } catch {
+    // There is none, or what is wrong comes up at the next step.
+  }
+  try {
+    const file = open(unfinished, O_RDWR | O_CREAT | O_EXCL, 0o600);
+    try {
+      syscall("ftruncate", file, size);
+    } finally {
+      close(file);
+    }
+    format(unfinished);
+    Deno.renameSync(unfinished, path);
+  } catch (error) {
+    try {
+      Deno.removeSync(unfinished);
+    } catch {
+      // The first error tells more.
+    }
+    if (!(error instanceof SyscallError)) throw error;
+    throw refusal(`Cannot create image ${quote(path)}`, error);
+  }
+  return openFile(path)!;
+}
+
+function format(path: string): void {
+  const options = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
+  const command = new Deno.Command("mke2fs", {
+    args: [
+      ...["-q", "-F", "-t", "ext4", "-m", "0", "-L", imageLabel],
+      ...["-E", options, path],
+    ],
+    clearEnv: true,
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+    stdin: "null",
+  });
+  try {
+    const { stderr, success } = command.outputSync();
+    if (success) return;
+    const words = new TextDecoder().decode(stderr).trim().split("\n")[0];
+    throw new LaunchError(
+      `Cannot make a file system in ${quote(path)}: mke2fs: ${words}`,
+      "execve",
+      0,
+    );
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new LaunchError(
+      `Cannot make a file system in ${quote(path)}: mke2fs was not found: ` +
+        "install e2fsprogs, or use -U to put the upper directory elsewhere",
+      "execve",
+      ERRNO.ENOENT,
+    );
+  }
+}
+
+/** statfs(2): type, size of a block, blocks, free and available ones. */
+function sizeFor(path: string): number {
+  const into = new Uint8Array(120);
+  const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+  syscall("statfs", directory, { into });
+  const [type, block, , , available] = new BigUint64Array(into.buffer);
+  const share = Number(block * available) * SHARE;
+  const size = Number(type) === VFAT ? Math.min(share, LARGEST_ON_VFAT) : share;
+  if (size < SMALLEST) {
+    throw new LaunchError(
+      `Cannot create image ${quote(path)}: too little space is free: ` +
+        "free some, or use -U to put the upper directory elsewhere",
+      "statfs",
+      ERRNO.ENOSPC,
+    );
+  }
+  const MEBIBYTE = 1 << 20;
+  return Math.floor(size / MEBIBYTE) * MEBIBYTE;
+}
+
+function checkImage(path: string, file: number): void {
+  const { mode, uid } = statx(file, "", AT_EMPTY_PATH);
+  const superblock = new Uint8Array(SUPERBLOCK.size);
+  const into = { into: superblock };
+  const isFile = (mode & 0o170000) === 0o100000;
+  if (isFile) {
+    syscall("pread64", file, into, SUPERBLOCK.size, SUPERBLOCK.offset);
+  }
+  // The owner of a file on vfat is nobody's choice, but its rights are enough.
+  if (!isFile || uid !== 0 || !isOwnImage(superblock)) {
+    throw new UsageError(
+      `Cannot use image ${quote(path)}: cage did not make it: ` +
+        "move it away, or use -U to put the upper directory elsewhere",
+    );
+  }
+}
+
+function attach(path: string, file: number): Disk {
+  try {
+    // Held by the loop device as long as it has the file open.
+    flock(file, LOCK_EX | LOCK_NB);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    throw new UsageError(
+      `Cannot use image ${quote(path)}: another instance uses it: ` +
+        "stop that one with -k, or use another -a",
+    );
+  }
+  try {
+    for (;;) {
+      const disk = attachToFree(path, file);
+      if (disk !== undefined) return disk;
+    }
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    throw refusal(`Cannot use image ${quote(path)} as a disk`, error);
+  }
+}
+
+/** Somebody else may take the free device first. */
+function attachToFree(path: string, file: number): Disk | undefined {
+  const control = open("/dev/loop-control", O_RDWR);
+  const number = ioctl(control, LOOP_CTL_GET_FREE);
+  close(control);
+  const device = `/dev/loop${number}`;
+  const descriptor = open(device, O_RDWR);
+  try {
+    ioctl(descriptor, LOOP_CONFIGURE, loopConfig(path, file));
+    return { device, descriptor };
+  } catch (error) {
+    close(descriptor);
+    const isTaken = error instanceof SyscallError &&
+      error.errno === ERRNO.EBUSY;
+    if (isTaken) return undefined;
+    throw error;
+  }
+}
+
+function loopConfig(path: string, file: number): Uint8Array {
+  const config = new Uint8Array(LOOP_CONFIG.size);
+  const view = new DataView(config.buffer);
+  view.setUint32(LOOP_CONFIG.fd, file, true);
+  view.setUint32(LOOP_CONFIG.flags, LO_FLAGS_AUTOCLEAR, true);
+  const name = new TextEncoder().encode(path).slice(0, LOOP_NAME_SIZE - 1);
+  config.set(name, LOOP_CONFIG.name);
+  return config;
+}
+
+function refusal(what: string, error: SyscallError): LaunchError {
+  const { call, errno } = error;
+  const hint = "use -U to put the upper directory elsewhere";
+  return new LaunchError(`${what}: ${reasonOf(errno)}: ${hint}`, call, errno);
+}

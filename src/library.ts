@@ -1,0 +1,231 @@
+/**
+ * The library: containers in a program that goes on while they run.
+ *
+ * @module
+ */
+
+import { CLD_EXITED, SIGNALS } from "../ffi/constants.ts";
+import { close, type Ended, pidfdSendSignal, waitPidfd } from "../ffi/libc.ts";
+import { CageError } from "./errors.ts";
+import { peekInstance, releaseClaim } from "./instances.ts";
+import * as launcher from "./launcher.ts";
+import { STATE_BASE } from "./layout.ts";
+import { checkPrivilege } from "./privilege.ts";
+import { driveLater } from "./reactor.ts";
+import type { ContainerSpec } from "./spec.ts";
+import type { Stdio } from "./process.ts";
+import { type StdioChoice, StdioPipes } from "./stdio.ts";
+import { untilLocked, untilReadable, type Waiting } from "./wait.ts";
+
+export type { StdioChoice };
+
+/** What a container is launched with beside its spec. */
+export interface LaunchOptions {
+  /** Standard input; that of this program if absent. */
+  readonly stdin?: StdioChoice;
+  /** Standard output; that of this program if absent. */
+  readonly stdout?: StdioChoice;
+  /** Standard error; that of this program if absent. */
+  readonly stderr?: StdioChoice;
+}
+
+/** How a command ended. */
+export interface Status {
+  /** Its exit status; 128 and the number of the signal that ended it. */
+  readonly code: number;
+  /**
+   * The signal, if one ended the process that was waited for: an attached
+   * command, or all of a container. A command under pid 1 is told by its code.
+   */
+  readonly signal?: Signal;
+}
+
+/** The name of a signal, see signal(7). */
+export type Signal = keyof typeof SIGNALS;
+
+/** A command that runs. */
+export interface Container {
+  /** The id of pid 1 of the container, or of an attached command. */
+  readonly pid: number;
+  /** How the command ended, once it has. */
+  readonly status: Promise<Status>;
+  /** What the command reads, if `stdin` is "piped". */
+  readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
+  /** What the command writes, if `stdout` is "piped". */
+  readonly stdout?: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What the command writes as errors, if `stderr` is "piped". */
+  readonly stderr?: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
+   * Sends a signal to the command. Nothing happens if it has ended.
+   *
+   * @param signal The name of the signal; SIGTERM if absent.
+   */
+  kill(signal?: Signal): void;
+}
+
+/** An instance that runs. */
+export interface Instance {
+  /** Its name; absent for the one without. */
+  readonly name?: string;
+  /** The id of its pid 1. */
+  readonly pid: number;
+  /** The path of its pid file. */
+  readonly pidFile: string;
+}
+
+/**
+ * Runs a command in the instance of a spec, which is created if none runs.
+ *
+ * Containers end with the program that launched them.
+ *
+ * @param spec What is wanted; everything has a default.
+ * @param options The standard descriptors.
+ * @returns The command, once it is executed.
+ * @throws {UsageError} If the spec contradicts itself or names what is not.
+ * @throws {CommandError} If the command cannot be executed.
+ * @throws {InitScriptError} If the init script failed.
+ * @throws {LaunchError} If a system call failed.
+ *
+ * @example A command in memory
+ * ```ts
+ * import { launch } from "jsr:@pepper/cage";
+ *
+ * const container = await launch({ ephemeral: true, command: ["true"] });
+ * console.log((await container.status).code);
+ * ```
+ */
+export async function launch(
+  spec: ContainerSpec,
+  options: LaunchOptions = {},
+): Promise<Container> {
+  return await begin(options, (stdio) => launcher.start(spec, stdio));
+}
+
+/**
+ * Runs a command in an instance that runs.
+ *
+ * @param spec Its `name` or `pidFile` tells which instance; the rest says how
+ * the command runs.
+ * @param options The standard descriptors.
+ * @returns The command, once it is executed.
+ * @throws {CageError} If no such instance runs, or the command cannot be run.
+ *
+ * @example A second command
+ * ```ts
+ * import { attach, launch } from "jsr:@pepper/cage";
+ *
+ * const spec = { name: "example", ephemeral: true };
+ * const first = await launch({ ...spec, command: ["sleep", "60"] });
+ * const second = await attach({ ...spec, command: ["true"] });
+ * console.log((await second.status).code);
+ * first.kill();
+ * await first.status;
+ * ```
+ */
+export async function attach(
+  spec: ContainerSpec,
+  options: LaunchOptions = {},
+): Promise<Container> {
+  return await begin(options, function* (stdio) {
+    const started = yield* launcher.join(spec, stdio);
+    if (started !== undefined) return started;
+    throw new CageError(
+      "Cannot attach: no such instance runs: use launch() to start it",
+    );
+  });
+}
+
+/**
+ * Stops an instance: SIGTERM, and SIGKILL if that does not help in 5 seconds.
+ *
+ * @param spec Its `name` or `pidFile` tells which instance.
+ * @returns Whether there was one. It is gone now, and its pid file too.
+ * @throws {CageError} If it cannot be stopped.
+ *
+ * @example By name
+ * ```ts
+ * import { stop } from "jsr:@pepper/cage";
+ *
+ * console.log(await stop({ name: "example" }));
+ * ```
+ */
+export async function stop(
+  spec: Pick<ContainerSpec, "name" | "pidFile">,
+): Promise<boolean> {
+  checkPrivilege();
+  return await driveLater(launcher.stop(spec));
+}
+
+/**
+ * Lists the instances whose pid files are at the default place.
+ *
+ * @returns The instances that run.
+ *
+ * @example Their names
+ * ```ts
+ * import { list } from "jsr:@pepper/cage";
+ *
+ * for (const { name, pid } of list()) console.log(name ?? "(default)", pid);
+ * ```
+ */
+export function list(): Instance[] {
+  return pidFiles().flatMap((file) => {
+    const pidFile = `${STATE_BASE}/${file}`;
+    const pid = peekInstance(pidFile);
+    if (pid === undefined) return [];
+    const named = file === "pid" ? {} : { name: file.slice(0, -".pid".length) };
+    return [{ ...named, pid, pidFile }];
+  });
+}
+
+function pidFiles(): string[] {
+  try {
+    return [...Deno.readDirSync(STATE_BASE)].map(({ name }) => name)
+      .filter((name) => name === "pid" || /.\.pid$/.test(name)).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function begin(
+  options: LaunchOptions,
+  start: (stdio: Stdio) => Waiting<launcher.Started>,
+): Promise<Container> {
+  checkPrivilege();
+  using pipes = new StdioPipes(options);
+  const started = await driveLater(start(pipes.inside));
+  let hasEnded = false;
+  const status = driveLater(untilEnded(started, () => hasEnded = true));
+  return {
+    pid: started.pid,
+    status,
+    ...pipes.takeStreams(),
+    kill(signal: Signal = "SIGTERM") {
+      if (!hasEnded) pidfdSendSignal(started.pidfd, SIGNALS[signal]);
+    },
+  };
+}
+
+/** Until it is waited for, the process is there to get a signal. */
+function* untilEnded(
+  { claim, pidfd }: launcher.Started,
+  ended: () => void,
+): Waiting<Status> {
+  yield* untilReadable(pidfd);
+  ended();
+  const end = waitPidfd(pidfd)!;
+  close(pidfd);
+  if (claim !== undefined) {
+    yield* untilLocked(claim.descriptor);
+    releaseClaim(claim);
+  }
+  return statusOf(end);
+}
+
+function statusOf({ code, status }: Ended): Status {
+  if (code === CLD_EXITED) return { code: status };
+  const names = Object.keys(SIGNALS) as Signal[];
+  const signal = names.find((name) => SIGNALS[name] === status);
+  return { code: 128 + status, ...(signal === undefined ? {} : { signal }) };
+}

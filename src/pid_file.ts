@@ -1,0 +1,111 @@
+/**
+ * The text of a pid file, and how a process is known again.
+ *
+ * A pid file holds the id alone, as other programs expect. When the process
+ * began is kept as the time of the last change of the file, as time since the
+ * machine started: an id that the kernel gave to another process since then is
+ * found out, whatever becomes of the clock.
+ *
+ * @module
+ */
+
+/** Clock ticks of proc(5) in a second: `USER_HZ` of asm-generic/param.h. */
+const TICKS = 100n;
+
+const NANOSECONDS = 1_000_000_000n;
+
+/** Bit of SIGKILL in a set of signals, see proc_pid_status(5). */
+const SIGKILL_BIT = 1n << 8n;
+
+/** A process, so that it is known again. */
+export interface ProcessId {
+  /** The id. */
+  readonly pid: number;
+  /** When it began, in nanoseconds since the machine started. */
+  readonly start: bigint;
+}
+
+/**
+ * Reads the text of a pid file.
+ *
+ * @param text The text.
+ * @returns The id; `undefined` if the file is empty; `NaN` if it is no pid
+ * file.
+ *
+ * @example Three files
+ * ```ts
+ * import { parsePid } from "cage/src/pid_file.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parsePid("17\n"), 17);
+ * assertEquals(parsePid(""), undefined);
+ * assertEquals(parsePid("root:x:0"), NaN);
+ * ```
+ */
+export function parsePid(text: string): number | undefined {
+  if (text === "") return undefined;
+  return /^[1-9][0-9]{0,9}\n?$/.test(text) ? Number(text) : NaN;
+}
+
+/**
+ * Reads when a process began.
+ *
+ * @param stat The text of `/proc/PID/stat`, see proc_pid_stat(5).
+ * @returns Nanoseconds since the machine started.
+ *
+ * @example The 22nd field, counted after the name, which may hold anything
+ * ```ts
+ * import { parseStart } from "cage/src/pid_file.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const fields = Array.from({ length: 50 }, (_, i) => i + 3);
+ * assertEquals(parseStart(`7 (a) b) ${fields.join(" ")}`), 220_000_000n);
+ * ```
+ */
+export function parseStart(stat: string): bigint {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // The first of these is field 3, the start is field 22.
+  return BigInt(fields[22 - 3]) * (NANOSECONDS / TICKS);
+}
+
+/**
+ * Tells whether a process is about to end or has ended.
+ *
+ * @param status The text of `/proc/PID/status`, see proc_pid_status(5).
+ * @returns Whether SIGKILL waits for it, or it has given its memory back.
+ *
+ * @example A process that is killed
+ * ```ts
+ * import { isEnding } from "cage/src/pid_file.ts";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isEnding("VmSize:\t8 kB\nShdPnd:\t0000000000000100\n"));
+ * assert(isEnding("State:\tZ (zombie)\n"));
+ * assert(!isEnding("VmSize:\t8 kB\nShdPnd:\t0000000000000001\n"));
+ * ```
+ */
+export function isEnding(status: string): boolean {
+  const pending = [...status.matchAll(/^(?:Sig|Shd)Pnd:\t([0-9a-f]+)$/gm)]
+    .some(([, set]) => (BigInt(`0x${set}`) & SIGKILL_BIT) !== 0n);
+  return pending || !/^VmSize:/m.test(status);
+}
+
+/**
+ * Writes a time as `struct timespec` of 64 bits: seconds and nanoseconds.
+ *
+ * @param time Nanoseconds.
+ * @returns 16 bytes.
+ *
+ * @example A second and a half
+ * ```ts
+ * import { timespec } from "cage/src/pid_file.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const words = new BigUint64Array(timespec(1_500_000_000n).buffer);
+ * assertEquals([...words], [1n, 500_000_000n]);
+ * ```
+ */
+export function timespec(time: bigint): Uint8Array<ArrayBuffer> {
+  const words = new BigUint64Array([time / NANOSECONDS, time % NANOSECONDS]);
+  return new Uint8Array(words.buffer);
+}

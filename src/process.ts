@@ -1,0 +1,302 @@
+/**
+ * Processes as steps: how one starts, ends with the launcher, and is executed.
+ *
+ * @module
+ */
+
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  CLONE_PARENT_SETTID,
+  CLONE_VFORK,
+  CLONE_VM,
+  CLOSE_RANGE_CLOEXEC,
+  PR_SET_PDEATHSIG,
+  SIG_SETMASK,
+  SIGACTION_SIZE,
+  SIGNALS,
+  SIGSET_SIZE,
+} from "../ffi/constants.ts";
+import type { Argument } from "../ffi/step.ts";
+import { type CommandLine, searchPath } from "./environment.ts";
+import type { Rendezvous } from "./lookup.ts";
+import { quote } from "./quote.ts";
+import { NONE, type PlanStep } from "./step.ts";
+import type { ResolvedUser } from "./users.ts";
+
+/** The mask of the files that a command makes: as at a login. */
+const UMASK = 0o022;
+
+/** The name of the first of the steps that execute a command. */
+export const EXECUTE = "execute";
+
+/** Descriptors that become 0, 1 and 2, where they are not the caller's. */
+export interface Stdio {
+  /** Standard input. */
+  readonly stdin?: number;
+  /** Standard output. */
+  readonly stdout?: number;
+  /** Standard error. */
+  readonly stderr?: number;
+}
+
+/** How a command runs. */
+export interface Execution {
+  /** Who it runs as. */
+  readonly user: ResolvedUser;
+  /** The directory that it starts in. */
+  readonly directory: string;
+  /** The program and its arguments. */
+  readonly command: CommandLine;
+  /** The value of PATH. */
+  readonly path: string;
+  /** The environment, each `key=value`. */
+  readonly env: readonly string[];
+  /** Its standard descriptors. */
+  readonly stdio: Stdio;
+  /** Whether it ends when the process ends that is its parent. */
+  readonly endsWithParent: boolean;
+}
+
+/**
+ * Begins a process that shares the launcher's memory: it ends with the
+ * launcher, and runs no handler of a signal, which would run in that memory.
+ *
+ * @param pipes The pipes to the launcher.
+ * @param signals The signals that the launcher handles or ignores.
+ * @returns The steps.
+ *
+ * @example The first step
+ * ```ts
+ * import { beginSteps } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const steps = beginSteps({ ready: 10, go: 11, goOfLauncher: 12 }, [13]);
+ * assertEquals(steps.map(({ call }) => call).slice(0, 2), ["prctl", "close"]);
+ * ```
+ */
+export function beginSteps(
+  pipes: Rendezvous,
+  signals: readonly number[],
+): PlanStep[] {
+  return [
+    endWithParent(),
+    // Or this process would keep the pipe open that tells it of the end of the
+    // launcher, should that have come before the step above.
+    {
+      call: "close",
+      args: [pipes.goOfLauncher],
+      why: "Cannot close the launcher's end of a pipe",
+    },
+    {
+      call: "close_range",
+      args: [3, 0xffffffff, CLOSE_RANGE_CLOEXEC],
+      why: "Cannot mark descriptors to be closed",
+    },
+    ...signals.map((signal): PlanStep => ({
+      call: "rt_sigaction",
+      args: [signal, new Uint8Array(SIGACTION_SIZE), NONE, SIGSET_SIZE],
+      why: `Cannot reset signal ${signal}`,
+    })),
+    { call: "umask", args: [0] },
+  ];
+}
+
+/**
+ * Starts a process that shares the memory of its parent, which waits until it
+ * executes something or ends.
+ *
+ * @param name The name of the step, and of the buffer that gets the id.
+ * @param flags More flags of clone(2).
+ * @param label The step at which the child goes on.
+ * @param why The sentence for a failure.
+ * @returns The step.
+ *
+ * @example A child
+ * ```ts
+ * import { startProcess } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(startProcess("command", 0, "enter", "").ifZero, "enter");
+ * ```
+ */
+export function startProcess(
+  name: string,
+  flags: number,
+  label: string,
+  why: string,
+): PlanStep {
+  const all = flags | CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID |
+    SIGNALS.SIGCHLD;
+  return {
+    name,
+    call: "clone",
+    args: [all, NONE, { buffer: name }, NONE, NONE],
+    ifZero: label,
+    why,
+    hints: { EAGAIN: "too many processes run: raise the limit (ulimit -u)" },
+  };
+}
+
+/**
+ * Becomes the user, and executes the command: the last steps of a process.
+ *
+ * @param execution How the command runs.
+ * @returns The steps. Those that execute are named {@linkcode EXECUTE} and a
+ * number, one for each file to try; none of them returns if it can be run.
+ *
+ * @example A command that is searched in two directories
+ * ```ts
+ * import { executeSteps } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const steps = executeSteps({
+ *   user: { uid: 1000, gid: 1000, groups: [1000] },
+ *   directory: "/",
+ *   command: { file: "ls", argv: ["ls"] },
+ *   path: "/bin:/usr/bin",
+ *   env: [],
+ *   stdio: {},
+ *   endsWithParent: false,
+ * });
+ * assertEquals(steps.at(-1)?.args[0], "/usr/bin/ls");
+ * ```
+ */
+export function executeSteps(execution: Execution): PlanStep[] {
+  const { directory, endsWithParent, stdio, user } = execution;
+  return [
+    ...stdioSteps(stdio),
+    ...homeSteps(execution),
+    ...userSteps(user),
+    {
+      call: "chdir",
+      args: [directory],
+      why: `Cannot enter directory ${quote(directory)} inside`,
+      hints: { "": "name one inside with -c" },
+    },
+    // After the change of user, which takes the signal back: prctl(2).
+    ...(endsWithParent ? [endWithParent()] : []),
+    { call: "umask", args: [UMASK] },
+    unblockSignals(),
+    ...executionAttempts(execution),
+  ];
+}
+
+/**
+ * Unblocks all signals, just before execve(2): until then, one that ends the
+ * process would be taken for a failure of the step it interrupts.
+ *
+ * @returns The step.
+ *
+ * @example The call
+ * ```ts
+ * import { unblockSignals } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(unblockSignals().call, "rt_sigprocmask");
+ * ```
+ */
+export function unblockSignals(): PlanStep {
+  return {
+    call: "rt_sigprocmask",
+    args: [SIG_SETMASK, new Uint8Array(SIGSET_SIZE), NONE, SIGSET_SIZE],
+    why: "Cannot unblock signals",
+  };
+}
+
+/**
+ * Executes a program by its descriptor.
+ *
+ * @param descriptor The descriptor.
+ * @param argv The arguments, the name first.
+ * @param env The environment.
+ * @param rest The name of the step, its sentence, and so on.
+ * @returns The step.
+ *
+ * @example A program
+ * ```ts
+ * import { executeDescriptor } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(executeDescriptor(9, ["x"], []).call, "execveat");
+ * ```
+ */
+export function executeDescriptor(
+  descriptor: Argument,
+  argv: readonly string[],
+  env: readonly string[],
+  rest: Partial<PlanStep> = {},
+): PlanStep {
+  return {
+    call: "execveat",
+    args: [descriptor, "", argv, env, AT_EMPTY_PATH],
+    ...rest,
+  };
+}
+
+function endWithParent(): PlanStep {
+  return {
+    call: "prctl",
+    args: [PR_SET_PDEATHSIG, SIGNALS.SIGKILL, NONE, NONE, NONE],
+    why: "Cannot tie the process to its parent",
+  };
+}
+
+function stdioSteps({ stdin, stdout, stderr }: Stdio): PlanStep[] {
+  return [stdin, stdout, stderr].flatMap((from, to): PlanStep[] =>
+    from === undefined ? [] : [{
+      call: "dup3",
+      args: [from, to, 0],
+      why: `Cannot use descriptor ${from} as descriptor ${to}`,
+    }]
+  );
+}
+
+/** The fall-back home of a user without an entry is nobody's to make. */
+function homeSteps({ env, user }: Execution): PlanStep[] {
+  const home = "/tmp/.home";
+  if (!env.includes(`HOME=${home}`)) return [];
+  return [
+    { call: "mkdirat", args: [AT_FDCWD, home, 0o700], onError: {} },
+    {
+      call: "fchownat",
+      args: [AT_FDCWD, home, user.uid, user.gid, 0x100],
+      onError: {},
+    },
+  ];
+}
+
+/** The groups first: they can be changed only as root. */
+function userSteps({ gid, groups, uid }: ResolvedUser): PlanStep[] {
+  const list = new Uint8Array(new Uint32Array(groups).buffer);
+  return [
+    {
+      call: "setgroups",
+      args: [groups.length, list],
+      why: "Cannot set the groups of the command",
+    },
+    {
+      call: "setresgid",
+      args: [gid, gid, gid],
+      why: `Cannot run as group ${gid}`,
+    },
+    {
+      call: "setresuid",
+      args: [uid, uid, uid],
+      why: `Cannot run as user ${uid}`,
+    },
+  ];
+}
+
+function executionAttempts({ command, env, path }: Execution): PlanStep[] {
+  const found = searchPath(command.file, path);
+  const files = found.length > 0 ? found : [command.file];
+  return files.map((file, index) => ({
+    name: `${EXECUTE}${index}`,
+    call: "execve",
+    args: [file, command.argv, env],
+    // The next one is tried, as execvp(3) does; the last one ends the plan.
+    ...(index < files.length - 1 ? { onError: {} } : {}),
+    why: `Cannot run ${quote(command.file)}`,
+  }));
+}

@@ -1,0 +1,110 @@
+/**
+ * The standard descriptors of a command that a library starts.
+ *
+ * @module
+ */
+
+import { O_RDWR } from "../ffi/constants.ts";
+import { close, open, pipe2 } from "../ffi/libc.ts";
+import type { Stdio } from "./process.ts";
+
+/**
+ * What a standard descriptor is: this program's own, `/dev/null`, a pipe to
+ * this program, or a descriptor of this program by its number.
+ */
+export type StdioChoice = "inherit" | "null" | "piped" | number;
+
+/** Choices for the three descriptors; "inherit" where there is none. */
+export type StdioChoices = Readonly<Partial<Record<keyof Stdio, StdioChoice>>>;
+
+/** This program's ends of the pipes. */
+export interface Streams {
+  /** What the command reads. */
+  readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
+  /** What the command writes. */
+  readonly stdout?: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What the command writes as errors. */
+  readonly stderr?: ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Opens what a command gets, and closes it when the command has it.
+ *
+ * @example Nothing to read
+ * ```ts
+ * import { StdioPipes } from "cage/src/stdio.ts";
+ * import { assert } from "@std/assert";
+ *
+ * using pipes = new StdioPipes({ stdin: "null" });
+ * assert(pipes.inside.stdin !== undefined);
+ * ```
+ */
+export class StdioPipes implements Disposable {
+  /** The descriptors for the command. */
+  readonly inside: Stdio;
+  readonly #own = new Map<keyof Stdio, number>();
+  readonly #toClose: number[] = [];
+
+  /**
+   * Opens them.
+   *
+   * @param choices What each is.
+   * @throws {SyscallError} If there are no descriptors left.
+   */
+  constructor({ stderr, stdin, stdout }: StdioChoices) {
+    this.inside = {
+      ...this.#choose("stdin", stdin),
+      ...this.#choose("stdout", stdout),
+      ...this.#choose("stderr", stderr),
+    };
+  }
+
+  /**
+   * Gives this program's ends away.
+   *
+   * @returns A stream for each pipe.
+   */
+  takeStreams(): Streams {
+    const readable = (name: keyof Stdio) => this.#file(name)?.readable;
+    const streams = {
+      stdin: this.#file("stdin")?.writable,
+      stdout: readable("stdout"),
+      stderr: readable("stderr"),
+    };
+    return Object.fromEntries(
+      Object.entries(streams).filter(([, stream]) => stream !== undefined),
+    );
+  }
+
+  /** Closes what is not a stream of this program by now. */
+  [Symbol.dispose](): void {
+    this.#toClose.forEach(close);
+  }
+
+  #choose(name: keyof Stdio, choice: StdioChoice = "inherit"): Stdio {
+    if (typeof choice === "number") return { [name]: choice };
+    if (choice === "inherit") return {};
+    if (choice === "null") {
+      return { [name]: this.#later(open("/dev/null", O_RDWR)) };
+    }
+    const { reader, writer } = pipe2();
+    const [inside, own] = name === "stdin"
+      ? [reader, writer]
+      : [writer, reader];
+    this.#own.set(name, this.#later(own));
+    return { [name]: this.#later(inside) };
+  }
+
+  #later(descriptor: number): number {
+    this.#toClose.push(descriptor);
+    return descriptor;
+  }
+
+  /** The runtime opens the same end of the pipe again, as a file of its own. */
+  #file(name: keyof Stdio): Deno.FsFile | undefined {
+    const descriptor = this.#own.get(name);
+    if (descriptor === undefined) return undefined;
+    const mode = name === "stdin" ? { write: true } : { read: true };
+    return Deno.openSync(`/proc/self/fd/${descriptor}`, mode);
+  }
+}

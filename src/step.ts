@@ -1,0 +1,234 @@
+/**
+ * Steps that every part of a plan is made of.
+ *
+ * @module
+ */
+
+import {
+  AT_FDCWD,
+  AT_RECURSIVE,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  O_CLOEXEC,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+} from "../ffi/constants.ts";
+import type { ErrnoName } from "../ffi/errno.ts";
+import type { Argument, Step } from "../ffi/step.ts";
+import { quote } from "./quote.ts";
+
+/** A step of a plan, with what a user may do about its failure. */
+export interface PlanStep extends Step {
+  /** What to do, by the name of the error; `""` for any other error. */
+  readonly hints?: Readonly<Partial<Record<ErrnoName | "", string>>>;
+}
+
+/** Size of `struct open_how` of linux/openat2.h, Linux 5.6. */
+const OPEN_HOW_SIZE = 24;
+
+/** Size of `struct mount_attr` of linux/mount.h, Linux 5.12. */
+const MOUNT_ATTR_SIZE = 32;
+
+/** An argument that the kernel does not look at. */
+export const NONE = 0;
+
+/**
+ * Makes a directory and those above it, if they are missing.
+ *
+ * @param path The absolute path.
+ * @param modeOf The mode of a directory that is made.
+ * @param hints What to do if one cannot be made.
+ * @returns The steps. Directories that exist stay as they are.
+ *
+ * @example Two directories
+ * ```ts
+ * import { makeDirectories } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const steps = makeDirectories("/a/b", () => 0o755);
+ * assertEquals(steps.map(({ args }) => args[1]), ["/a", "/a/b"]);
+ * ```
+ */
+export function makeDirectories(
+  path: string,
+  modeOf: (path: string) => number = () => 0o755,
+  hints: PlanStep["hints"] = {},
+): PlanStep[] {
+  return prefixes(path).map((directory) => ({
+    call: "mkdirat",
+    args: [AT_FDCWD, directory, modeOf(directory)],
+    onError: { errno: "EEXIST" },
+    why: `Cannot create directory ${quote(directory)}`,
+    hints,
+  }));
+}
+
+/**
+ * Lists a path and the directories above it, without the root.
+ *
+ * @param path An absolute path.
+ * @returns The paths, the shortest first.
+ *
+ * @example Three paths
+ * ```ts
+ * import { prefixes } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(prefixes("/a//b/c/"), ["/a", "/a//b", "/a//b/c"]);
+ * ```
+ */
+export function prefixes(path: string): string[] {
+  return [...path.matchAll(/[^/]+/g)].map(({ index, 0: part }) =>
+    path.slice(0, index + part.length)
+  );
+}
+
+/**
+ * Opens a path inside the root file system: neither `..` nor a link leaves it,
+ * and links of `/proc`, which lead anywhere, are refused.
+ *
+ * @param path The absolute path inside.
+ * @param flags Flags of open(2).
+ * @param rest The name of the step, its sentence, and so on.
+ * @returns The step, whose result is the descriptor.
+ *
+ * @example A file
+ * ```ts
+ * import { openInside } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(openInside("/etc/passwd", 0).call, "openat2");
+ * ```
+ */
+export function openInside(
+  path: string,
+  flags: number,
+  rest: Partial<PlanStep> = {},
+): PlanStep {
+  const how = new BigUint64Array([
+    BigInt(flags | O_CLOEXEC),
+    0n,
+    BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
+  ]);
+  return {
+    call: "openat2",
+    args: [AT_FDCWD, path, new Uint8Array(how.buffer), OPEN_HOW_SIZE],
+    ...rest,
+  };
+}
+
+/**
+ * Takes a detached copy of a mount or of a part of one.
+ *
+ * @param directory A descriptor, or `AT_FDCWD` with an absolute path.
+ * @param path The path of what to copy.
+ * @param recursive Whether the mounts below are copied too.
+ * @param rest The name of the step, its sentence, and so on.
+ * @returns The step, whose result is the descriptor of the copy.
+ *
+ * @example A device
+ * ```ts
+ * import { copyMount } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(copyMount(-100, "/dev/null", false).call, "open_tree");
+ * ```
+ */
+export function copyMount(
+  directory: Argument,
+  path: string,
+  recursive: boolean,
+  rest: Partial<PlanStep> = {},
+): PlanStep {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+    (recursive ? AT_RECURSIVE : 0);
+  return { call: "open_tree", args: [directory, path, flags], ...rest };
+}
+
+/**
+ * Makes a detached mount, and those below it, read-only.
+ *
+ * @param mount The name of the step that gave the mount.
+ * @param flags `AT_EMPTY_PATH`, with `AT_RECURSIVE` or without.
+ * @param rest The name of the step, its sentence, and so on.
+ * @returns The step.
+ *
+ * @example A mount
+ * ```ts
+ * import { makeReadOnly } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(makeReadOnly("volume0", 0x1000).call, "mount_setattr");
+ * ```
+ */
+export function makeReadOnly(
+  mount: string,
+  flags: number,
+  rest: Partial<PlanStep> = {},
+): PlanStep {
+  const attributes = new BigUint64Array([
+    BigInt(MOUNT_ATTR_RDONLY),
+    0n,
+    0n,
+    0n,
+  ]);
+  const bytes = new Uint8Array(attributes.buffer);
+  return {
+    call: "mount_setattr",
+    args: [{ result: mount }, "", flags, bytes, MOUNT_ATTR_SIZE],
+    ...rest,
+  };
+}
+
+/**
+ * Attaches a detached mount.
+ *
+ * @param mount The name of the step that gave the mount.
+ * @param target An absolute path, or the name of the step that opened the
+ * target, or of the one that opened a directory and a path from there.
+ * @param rest The name of the step, its sentence, and so on.
+ * @returns The step.
+ *
+ * @example On a path and on a descriptor
+ * ```ts
+ * import { attachMount } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(attachMount("null", "/dev/null").args[3], "/dev/null");
+ * assertEquals(attachMount("null", { result: "target" }).args[3], "");
+ * ```
+ */
+export function attachMount(
+  mount: string,
+  target: string | { readonly result: string; readonly path?: string },
+  rest: Partial<PlanStep> = {},
+): PlanStep {
+  const [at, path = ""] = typeof target === "string"
+    ? [AT_FDCWD, target]
+    : [{ result: target.result }, target.path];
+  const flags = MOVE_MOUNT_F_EMPTY_PATH |
+    (path === "" ? MOVE_MOUNT_T_EMPTY_PATH : 0);
+  const args = [{ result: mount }, "", at, path, flags];
+  return { call: "move_mount", args, ...rest };
+}
+
+/**
+ * Goes to a label, always.
+ *
+ * @param label The name of the step to go to.
+ * @returns The step; `zero` must be a buffer of the program.
+ *
+ * @example A jump
+ * ```ts
+ * import { goTo } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(goTo("end").ifZero, "end");
+ * ```
+ */
+export function goTo(label: string): PlanStep {
+  return { call: "load", args: [{ buffer: "zero" }, 0], ifZero: label };
+}

@@ -1,0 +1,33 @@
+/**
+ * Becomes the supervisor of a command.
+ *
+ * @module
+ */
+
+import { F_SETFD } from "../ffi/constants.ts";
+import { packElf } from "../ffi/elf.ts";
+import {
+  ALL_SIGNALS,
+  execveat,
+  HOST_ARCH,
+  rtSigprocmask,
+  sealedFile,
+  syscall,
+} from "../ffi/libc.ts";
+import type { Started } from "./launcher.ts";
+import { supervisorProgram } from "./supervisor.ts";
+
+/**
+ * Replaces this process, which keeps its id and its children, by the
+ * supervisor of a command, a few kilobytes of memory.
+ *
+ * @param started The command.
+ */
+export function supervise({ claim, pid }: Started): never {
+  // Signals from here on are the supervisor's to pass on.
+  rtSigprocmask(ALL_SIGNALS);
+  const program = supervisorProgram(pid, claim);
+  const file = sealedFile("cage", packElf(program, HOST_ARCH).bytes);
+  if (claim !== undefined) syscall("fcntl", claim.descriptor, F_SETFD, 0);
+  return execveat(file, ["cage"], []);
+}

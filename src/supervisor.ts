@@ -1,0 +1,286 @@
+/**
+ * The two programs that stay while a container runs, a page of memory each:
+ * pid 1 inside, and the supervisor outside that the launcher becomes.
+ *
+ * @module
+ */
+
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  CLD_EXITED,
+  LOCK_EX,
+  P_ALL,
+  P_PID,
+  SI_KERNEL,
+  SIG_SETMASK,
+  SIGINFO,
+  SIGNALS,
+  SIGSET_SIZE,
+  STATX_NLINK,
+  STATX_NLINK_OFFSET,
+  STATX_SIZE,
+  WEXITED,
+  WNOHANG,
+  WNOWAIT,
+} from "../ffi/constants.ts";
+import type { Argument, Program } from "../ffi/step.ts";
+import { goTo, NONE, type PlanStep } from "./step.ts";
+
+/** The buffer of {@linkcode initProgram} for the id of the first command. */
+export const COMMAND_ID = "command";
+
+/** `PR_SET_NAME` of linux/prctl.h, Linux 2.6.9. */
+const PR_SET_NAME = 15;
+
+/** A pid file that is removed when the container has ended. */
+export interface PidFile {
+  /** The absolute path. */
+  readonly path: string;
+  /** An open descriptor of the file. */
+  readonly descriptor: number;
+}
+
+/**
+ * Writes pid 1: it collects orphans, passes signals on to the first command,
+ * and ends as that ends, which ends everything else inside.
+ *
+ * @returns The program; {@linkcode COMMAND_ID} is to be filled in.
+ *
+ * @example The buffer
+ * ```ts
+ * import { COMMAND_ID, initProgram } from "cage/src/supervisor.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(initProgram().buffers?.[COMMAND_ID], 8);
+ * ```
+ */
+export function initProgram(): Program {
+  const orphan = { buffer: "orphan" };
+  return {
+    buffers: { ...BUFFERS, [COMMAND_ID]: 8, orphan: SIGINFO.size },
+    steps: [
+      { call: "prctl", args: [PR_SET_NAME, "cage-init", NONE, NONE, NONE] },
+      // A pipe must end with the command, though pid 1 is there a bit longer.
+      { call: "close_range", args: [0, 0xffffffff, 0], onError: {} },
+      { name: "command", call: "load", args: [{ buffer: COMMAND_ID }, 0] },
+      blockSignals(),
+      ...waitFor({ result: "command" }, "collect"),
+      // A look first: an orphan can be collected, the command must not be.
+      {
+        name: "collect",
+        call: "waitid",
+        args: [P_ALL, 0, orphan, WEXITED | WNOHANG | WNOWAIT, NONE],
+        onError: { goto: "next-signal" },
+      },
+      {
+        name: "orphan",
+        call: "load",
+        args: [{ ...orphan, offset: SIGINFO.pid }, 0],
+        ifZero: "next-signal",
+      },
+      ...collectUnlessCommand(),
+      ...passSignals({ result: "command" }, fromKernel("next-signal")),
+      ...exitSteps([]),
+    ],
+  };
+}
+
+/**
+ * Writes the supervisor: it passes signals on to the container, and ends as
+ * the container ends.
+ *
+ * @param child The id of the child: pid 1 of a container, or an attached
+ * command.
+ * @param pidFile The pid file to remove, if the child is a container.
+ * @returns The program.
+ *
+ * @example Without a pid file
+ * ```ts
+ * import { supervisorProgram } from "cage/src/supervisor.ts";
+ * import { assert } from "@std/assert";
+ *
+ * const { steps } = supervisorProgram(17);
+ * assert(!steps.some(({ call }) => call === "unlinkat"));
+ * ```
+ */
+export function supervisorProgram(child: number, pidFile?: PidFile): Program {
+  return {
+    buffers: { ...BUFFERS, statx: STATX_SIZE },
+    steps: [
+      { call: "prctl", args: [PR_SET_NAME, "cage", NONE, NONE, NONE] },
+      blockSignals(),
+      ...waitFor(child, "next-signal"),
+      ...passSignals(child, [
+        // When a terminal is gone, the leader of its session is told for all.
+        {
+          call: "load",
+          args: [{ buffer: "signal", offset: SIGINFO.signo }, -SIGNALS.SIGHUP],
+          ifZero: "pass",
+        },
+        ...fromKernel("next-signal"),
+      ]),
+      ...exitSteps(pidFile === undefined ? [] : removePidFile(pidFile)),
+    ],
+  };
+}
+
+/** Buffers that both programs have. */
+const BUFFERS = {
+  zero: 8,
+  info: SIGINFO.size,
+  signal: SIGINFO.size,
+} as const;
+
+const INFO = { buffer: "info" };
+
+/**
+ * Signals that stop and continue are left to the terminal and the shell: a
+ * supervisor that is stopped is how a shell sees that a job is stopped.
+ */
+const UNBLOCKED: readonly number[] = [
+  SIGNALS.SIGTSTP,
+  SIGNALS.SIGTTIN,
+  SIGNALS.SIGTTOU,
+  SIGNALS.SIGCONT,
+];
+
+function signalSet(): Uint8Array {
+  const set = UNBLOCKED.reduce(
+    (set, signal) => set & ~(1n << BigInt(signal - 1)),
+    (1n << 64n) - 1n,
+  );
+  return new Uint8Array(new BigUint64Array([set]).buffer);
+}
+
+function blockSignals(): PlanStep {
+  return {
+    call: "rt_sigprocmask",
+    args: [SIG_SETMASK, signalSet(), NONE, SIGSET_SIZE],
+  };
+}
+
+/** Goes to `exit` when the child has ended, else to a label. */
+function waitFor(child: Argument, otherwise: string): PlanStep[] {
+  return [
+    {
+      name: "look",
+      call: "waitid",
+      args: [P_PID, child, INFO, WEXITED | WNOHANG, NONE],
+      onError: { goto: "lost" },
+    },
+    {
+      call: "load",
+      args: [{ ...INFO, offset: SIGINFO.pid }, 0],
+      ifZero: otherwise,
+    },
+    goTo("ended"),
+  ];
+}
+
+/** By its id: the command may have ended since it was looked at. */
+function collectUnlessCommand(): PlanStep[] {
+  return [
+    {
+      call: "waitid",
+      args: [P_PID, { result: "command" }, INFO, WEXITED | WNOHANG, NONE],
+      onError: { goto: "lost" },
+    },
+    {
+      call: "load",
+      args: [{ ...INFO, offset: SIGINFO.pid }, 0],
+      ifZero: "collect-orphan",
+    },
+    goTo("ended"),
+    {
+      name: "collect-orphan",
+      call: "waitid",
+      args: [
+        P_PID,
+        { result: "orphan" },
+        { buffer: "orphan" },
+        WEXITED | WNOHANG,
+        NONE,
+      ],
+      onError: {},
+    },
+    goTo("collect"),
+  ];
+}
+
+/** What a terminal sends to its foreground has reached the command too. */
+function fromKernel(label: string): PlanStep[] {
+  return [{
+    call: "load",
+    args: [{ buffer: "signal", offset: SIGINFO.code }, -SI_KERNEL],
+    ifZero: label,
+  }];
+}
+
+/** Waits for a signal, and passes it on unless the filter goes elsewhere. */
+function passSignals(
+  child: Argument,
+  filter: readonly PlanStep[],
+): PlanStep[] {
+  const info = { buffer: "signal" };
+  return [
+    {
+      name: "next-signal",
+      call: "rt_sigtimedwait",
+      args: [signalSet(), info, NONE, SIGSET_SIZE],
+      onError: { goto: "next-signal" },
+    },
+    {
+      call: "load",
+      args: [{ ...info, offset: SIGINFO.signo }, -SIGNALS.SIGCHLD],
+      ifZero: "look",
+    },
+    ...filter,
+    {
+      name: "pass",
+      call: "kill",
+      args: [child, { result: "next-signal" }],
+      onError: {},
+    },
+    goTo("next-signal"),
+  ];
+}
+
+/** Ends with the code of the child, or with 128 and its signal. */
+function exitSteps(before: readonly PlanStep[]): PlanStep[] {
+  const status = { ...INFO, offset: SIGINFO.status };
+  return [
+    { name: "ended", call: "load", args: [{ buffer: "zero" }, 0] },
+    ...before,
+    {
+      call: "load",
+      args: [{ ...INFO, offset: SIGINFO.code }, -CLD_EXITED],
+      ifZero: "exited",
+    },
+    { name: "signalled", call: "load", args: [status, 128] },
+    { call: "exit_group", args: [{ result: "signalled" }] },
+    { name: "exited", call: "load", args: [status, 0] },
+    { call: "exit_group", args: [{ result: "exited" }] },
+    { name: "lost", call: "exit_group", args: [127] },
+  ];
+}
+
+/** Unless it was replaced already, which is done under the same lock. */
+function removePidFile({ descriptor, path }: PidFile): PlanStep[] {
+  const statx = { buffer: "statx" };
+  return [
+    { call: "flock", args: [descriptor, LOCK_EX], onError: {} },
+    {
+      call: "statx",
+      args: [descriptor, "", AT_EMPTY_PATH, STATX_NLINK, statx],
+      onError: {},
+    },
+    {
+      call: "load",
+      args: [{ ...statx, offset: STATX_NLINK_OFFSET }, 0],
+      ifZero: "removed",
+    },
+    { call: "unlinkat", args: [AT_FDCWD, path, 0], onError: {} },
+    { name: "removed", call: "load", args: [{ buffer: "zero" }, 0] },
+  ];
+}

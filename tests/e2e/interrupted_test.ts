@@ -1,0 +1,102 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  descendants,
+  exists,
+  fingerprint,
+  loopDevices,
+  removeScratch,
+  sh,
+  spawnCage,
+  test,
+  until,
+} from "./support/mod.ts";
+
+/** How many launches are killed. */
+const LAUNCHES = 200;
+
+/** The longest time that one of them has, in milliseconds. */
+const LONGEST_MS = 30;
+
+/** Lets time pass, for once: the moment must not be ours to choose. */
+async function randomDelay(longest: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
+}
+
+test("cage leaves nothing but a stale pid file when it is killed", async (t) => {
+  await t.sh("mkdir /kept; for i in 1 2 3; do echo $i >/kept/$i; done");
+  const upper = `${t.appDir}/upper/kept`;
+  const kept = await fingerprint(upper);
+  const mounts = Deno.readTextFileSync("/proc/self/mountinfo");
+  const loops = loopDevices();
+  const options = await t.options();
+  let ran = 0;
+  for (let launch = 0; launch < LAUNCHES; launch++) {
+    const child = spawnCage([...options, ...sh("echo ran; exec sleep 1000")]);
+    // A half of them is left alone until it has got to its own work: before
+    // that there is only a runtime that starts.
+    if (launch % 2 === 1) await began(t.pidFile, child.pid);
+    await randomDelay(LONGEST_MS);
+    child.kill("SIGKILL");
+    const { status, stdout, stderr } = await child.result;
+    assertEquals([status, stderr], [137, ""]);
+    if (stdout !== "") ran++;
+    await until(
+      () => descendants().length === 0,
+      `the end of launch ${launch}: ${JSON.stringify(descendants())}`,
+    );
+    assertEquals(Deno.readTextFileSync("/proc/self/mountinfo"), mounts);
+    assertEquals(loopDevices(), loops);
+    // The next launch begins with whatever was left; sometimes with nothing.
+    if (launch % 5 === 0 && exists(t.pidFile)) Deno.removeSync(t.pidFile);
+  }
+  console.log(`The command ran already in ${ran} of ${LAUNCHES} launches`);
+  assertEquals(await fingerprint(upper), kept);
+  assertEquals(await t.sh("cat /kept/*"), "1\n2\n3\n");
+  assert(!exists(t.pidFile));
+});
+
+/** Waits until a launch has written its pid file, or has a child. */
+async function began(pidFile: string, pid: number): Promise<void> {
+  const before = stamp(pidFile);
+  await until(
+    () => stamp(pidFile) !== before || descendants(pid).length > 0,
+    "the beginning of a launch",
+  );
+}
+
+function stamp(path: string): string | undefined {
+  try {
+    const { ino, mtime } = Deno.lstatSync(path);
+    return `${ino} ${mtime?.getTime()}`;
+  } catch {
+    return undefined;
+  }
+}
+
+test("cage starts after a first launch was killed", async (t) => {
+  const options = await t.options();
+  for (let launch = 0; launch < 20; launch++) {
+    const child = spawnCage([...options, ...sh("exec sleep 1000")]);
+    await until(() => exists(t.appDir), "the application directory");
+    await randomDelay(LONGEST_MS / 3);
+    child.kill("SIGKILL");
+    await child.result;
+    await until(() => descendants().length === 0, "the end of a launch");
+    const { status, stdout, stderr } = await t.cage(["echo", "ran"]);
+    assertEquals([status, stdout, stderr], [0, "ran\n", ""]);
+    await removeScratch(t.appDir);
+  }
+});
+
+test("cage leaves nothing when SIGTERM ends a launch", async (t) => {
+  const options = await t.options();
+  for (let launch = 0; launch < 40; launch++) {
+    const child = spawnCage([...options, ...sh("exec sleep 1000")]);
+    await randomDelay(LONGEST_MS * 2);
+    child.kill("SIGTERM");
+    assertEquals((await child.result).status, 143);
+    await until(() => descendants().length === 0, "the end of a launch");
+  }
+  assertEquals((await t.cage(["true"])).status, 0);
+  assert(!exists(t.pidFile));
+});

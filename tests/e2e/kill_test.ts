@@ -1,0 +1,113 @@
+import { assert, assertEquals } from "@std/assert";
+import { cage, exists, sh, spawnCage, test, waiting } from "./support/mod.ts";
+
+test("cage -k lets a command end in its own way", async (t) => {
+  const script = "trap 'echo got TERM; exit 7' TERM; echo ready; " +
+    "sleep 1000 & wait";
+  await using child = spawnCage([...await t.options(), ...sh(script)]);
+  await child.seen("ready");
+  const killed = await cage(["-k", "-n", t.name]);
+  assertEquals(killed, { status: 0, stdout: "", stderr: "" });
+  assert(!exists(t.pidFile));
+  const { status, stdout } = await child.result;
+  assertEquals([status, stdout], [7, "ready\ngot TERM\n"]);
+});
+
+test("cage -k ends a command without a handler", async (t) => {
+  for (const more of [[], ["--no-init"]]) {
+    await using child = spawnCage([
+      ...await t.options(...more),
+      ...sh("trap 'exit 143' TERM; echo ready; sleep 1000 & wait"),
+    ]);
+    await child.seen("ready");
+    const pid = parseInt(Deno.readTextFileSync(t.pidFile));
+    assertEquals((await cage(["--kill", "--name", t.name])).status, 0);
+    assert(!exists(`/proc/${pid}`), "It returned before the end");
+    assert(!exists(t.pidFile));
+    assertEquals((await child.result).status, 143);
+  }
+});
+
+test("cage -k kills a command that does not want to end", async (t) => {
+  const script = 'trap "" TERM; echo ready; exec sleep 1000';
+  await using child = spawnCage([...await t.options(), ...sh(script)]);
+  await child.seen("ready");
+  const pid = parseInt(Deno.readTextFileSync(t.pidFile));
+  assertEquals((await cage(["-k", "-n", t.name])).status, 0);
+  assert(!exists(`/proc/${pid}`) && !exists(t.pidFile));
+  assertEquals((await child.result).status, 137);
+});
+
+test("cage -k ends commands that attached", async (t) => {
+  await using first = spawnCage([
+    ...await t.options(),
+    ...sh("trap 'exit 0' TERM; echo ready; sleep 1000 & wait"),
+  ]);
+  await first.seen("ready");
+  await using second = spawnCage([
+    ...await t.options(),
+    ...sh("echo here; exec sleep 1000"),
+  ]);
+  await second.seen("here");
+  assertEquals((await cage(["-k", "-n", t.name])).status, 0);
+  assertEquals((await first.result).status, 0);
+  assertEquals((await second.result).status > 128, true);
+});
+
+test("cage -k succeeds where nothing runs", async (t) => {
+  const nothing = { status: 0, stdout: "", stderr: "" };
+  assertEquals(await cage(["-k", "-n", t.name]), nothing);
+  assertEquals(await cage(["-k", "-p", `${t.scratch}/pid`]), nothing);
+  assertEquals(exists(t.appDir), false);
+  await t.sh("echo x >/kept");
+  assertEquals(await cage(["-k", "-n", t.name]), nothing);
+  assertEquals(await t.sh("cat /kept"), "x\n");
+});
+
+test("cage -k removes a stale pid file", async (t) => {
+  Deno.mkdirSync("/run/microcontainer", { recursive: true, mode: 0o755 });
+  for (const text of ["", "4194304\n", `${Deno.pid}\n`]) {
+    Deno.writeTextFileSync(t.pidFile, text);
+    assertEquals((await cage(["-k", "-n", t.name])).status, 0);
+    assertEquals(exists(t.pidFile), false);
+  }
+});
+
+test("cage -k takes the pid file", async (t) => {
+  const pidFile = `${t.scratch}/pid`;
+  await using child = spawnCage([
+    ...["-l", await t.root(), "-a", `${t.scratch}/app`, "-p", pidFile],
+    ...sh("trap 'exit 0' TERM; echo ready; sleep 1000 & wait"),
+  ]);
+  await child.seen("ready");
+  assertEquals((await cage(["-kp", pidFile])).status, 0);
+  assertEquals(exists(pidFile), false);
+  assertEquals((await child.result).status, 0);
+});
+
+test("cage -k stops one instance and no other", async (t) => {
+  const other = t.newName();
+  await using kept = spawnCage([...await t.options(), ...waiting()]);
+  await using child = spawnCage([
+    ...["-l", await t.root(), "-n", other],
+    ...sh("trap 'exit 0' TERM; echo ready; sleep 1000 & wait"),
+  ]);
+  await Promise.all([kept.seen("ready"), child.seen("ready")]);
+  assertEquals((await cage(["-k", "-n", other])).status, 0);
+  assert(exists(t.pidFile));
+  assertEquals((await kept.end()).status, 0);
+});
+
+test("cage -k twice at once is no error", async (t) => {
+  await using child = spawnCage([
+    ...await t.options(),
+    ...sh("trap 'exit 0' TERM; echo ready; sleep 1000 & wait"),
+  ]);
+  await child.seen("ready");
+  const kills = [1, 2, 3].map(() => cage(["-k", "-n", t.name]));
+  const ends = await Promise.all(kills);
+  assertEquals(ends.map(({ status, stderr }) => [status, stderr]), [
+    ...Array(3).fill([0, ""]),
+  ]);
+  assertEquals((await child.result).status, 0);
+});

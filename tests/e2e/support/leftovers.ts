@@ -1,0 +1,89 @@
+/**
+ * What must not be left behind.
+ *
+ * @module
+ */
+
+import { descendants } from "./descendants.ts";
+import { exists } from "./words.ts";
+
+/** Where instances keep their pid files. */
+export const RUN_DIRECTORY = "/run/microcontainer";
+
+/** Where instances keep their application directories. */
+export const STATE_DIRECTORY = "/var/lib/microcontainer";
+
+/** How long an end may take to be seen, in milliseconds. */
+const PATIENCE_MS = 8_000;
+
+/** What of this kind there is on the machine now, in sentences. */
+export function leftovers(): Set<string> {
+  return new Set([
+    ...hostMounts().map((line) => `mount ${line}`),
+    ...loopDevices().map((line) => `loop device ${line}`),
+    ...descendants().map(({ pid, state, command }) =>
+      `process ${pid} ${state} ${command}`
+    ),
+    ...pidFiles().map((path) => `pid file ${path}`),
+  ].filter((line) => !isOfOthers(line)));
+}
+
+/** Whether it carries the number of other tests, which may run as well. */
+function isOfOthers(line: string): boolean {
+  const owner = line.match(/\be2e-([0-9]+)-/)?.[1];
+  return owner !== undefined && Number(owner) !== Deno.pid;
+}
+
+/**
+ * Compares with an earlier look, giving what is about to end its time.
+ *
+ * @param before The earlier look.
+ * @returns What is there now and was not.
+ */
+export async function newLeftovers(
+  before: ReadonlySet<string>,
+): Promise<string[]> {
+  const end = performance.now() + PATIENCE_MS;
+  while (true) {
+    const left = [...leftovers()].filter((line) => !before.has(line));
+    if (left.length === 0 || performance.now() > end) return left;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Kills whatever comes from the tests and still runs. */
+export function killDescendants(): void {
+  for (const { pid } of descendants()) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch {
+      // It has just ended by itself.
+    }
+  }
+}
+
+/** The mounts of the host, see proc_pid_mountinfo(5). */
+export function hostMounts(pid: number | "self" = "self"): string[] {
+  return Deno.readTextFileSync(`/proc/${pid}/mountinfo`).trim().split("\n");
+}
+
+/** Loop devices in use, with their files. */
+export function loopDevices(): string[] {
+  return [...Deno.readDirSync("/sys/block")]
+    .filter(({ name }) => name.startsWith("loop"))
+    .flatMap(({ name }) => {
+      try {
+        const path = `/sys/block/${name}/loop/backing_file`;
+        return [`${name} ${Deno.readTextFileSync(path).trim()}`];
+      } catch {
+        return [];
+      }
+    });
+}
+
+/** Everything in the directory of pid files. */
+function pidFiles(): string[] {
+  if (!exists(RUN_DIRECTORY)) return [];
+  return [...Deno.readDirSync(RUN_DIRECTORY)]
+    .map(({ name }) => `${RUN_DIRECTORY}/${name}`);
+}

@@ -1,0 +1,17 @@
+/**
+ * What end-to-end tests are written with.
+ *
+ * @module
+ */
+
+export * from "./cage.ts";
+export * from "./descendants.ts";
+export * from "./files.ts";
+export * from "./leftovers.ts";
+export * from "./mounts.ts";
+export * from "./process.ts";
+export * from "./roots.ts";
+export * from "./scratch.ts";
+export * from "./terminal.ts";
+export * from "./test.ts";
+export * from "./words.ts";
