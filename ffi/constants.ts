@@ -49,6 +49,8 @@ export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 /** Nothing can be executed. */
 export const MS_NOEXEC = 8;
+/** Change the flags of a mount; with `MS_BIND`, of this one alone. */
+export const MS_REMOUNT = 32;
 /** A second place for a part of the tree, Linux 2.4. */
 export const MS_BIND = 4096;
 /** Every mount below too. */

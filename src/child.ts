@@ -29,12 +29,19 @@ import {
   read,
   rtSigprocmask,
   syscall,
+  SyscallError,
   waitPidfd,
   write,
 } from "../ffi/libc.ts";
+import { ERRNO } from "../ffi/errno.ts";
 import type { Program } from "../ffi/step.ts";
-import { CageError, InitScriptError } from "./errors.ts";
-import { contextMessage, errorOf, type PlanFailure } from "./failure.ts";
+import { CageError, InitScriptError, LaunchError } from "./errors.ts";
+import {
+  contextMessage,
+  errorOf,
+  type PlanFailure,
+  reasonOf,
+} from "./failure.ts";
 import { SCRIPT_INFO } from "./init_script.ts";
 import { databaseText, type Rendezvous } from "./lookup.ts";
 import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
@@ -168,10 +175,14 @@ class Child implements Disposable {
     const mask = rtSigprocmask(ALL_SIGNALS);
     try {
       this.pid = block.start(flags);
+      this.#pidfd = pidfdOpen(this.pid);
+    } catch (error) {
+      this.#memory[Symbol.dispose]();
+      if (!(error instanceof SyscallError)) throw error;
+      throw cannotClone(error, flags);
     } finally {
       rtSigprocmask(mask);
     }
-    this.#pidfd = pidfdOpen(this.pid);
   }
 
   release(): Process {
@@ -187,6 +198,18 @@ class Child implements Disposable {
     }
     this.#memory[Symbol.dispose]();
   }
+}
+
+function cannotClone({ call, errno }: SyscallError, flags: number) {
+  const what = flags === 0
+    ? "Cannot start a process"
+    : "Cannot create a container";
+  const hint = errno === ERRNO.EAGAIN || errno === ERRNO.ENOSPC
+    ? "too many run: stop some, or raise the limits of processes, as " +
+      "ulimit -u, and of namespaces, as user.max_pid_namespaces"
+    : "the kernel must have mount, pid, ipc, uts and cgroup namespaces";
+  const sentence = `${what}: ${reasonOf(errno)}: ${hint}`;
+  return new LaunchError(sentence, call, errno);
 }
 
 /**

@@ -19,7 +19,7 @@ import {
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { quote } from "./quote.ts";
 import type { Kernel } from "./facts.ts";
-import { attachMount, NONE, type PlanStep } from "./step.ts";
+import { attachMount, NONE, openTop, type PlanStep } from "./step.ts";
 import { UPPER, WORK } from "./storage.ts";
 
 /** The name of the step that gives the root of the overlay. */
@@ -217,12 +217,6 @@ function mountByPath(layers: readonly string[]): PlanStep[] {
       why: WHY,
       hints: HINTS,
     },
-    // "/" itself would be what lies below: a process's root stays where it is.
-    {
-      name: ROOT,
-      call: "openat",
-      args: [AT_FDCWD, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC],
-      why: "Cannot open the overlay",
-    },
+    openTop(ROOT, { why: WHY }),
   ];
 }

@@ -7,20 +7,19 @@
  */
 
 import {
-  AT_EMPTY_PATH,
   AT_FDCWD,
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_REMOUNT,
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAPBSET_DROP,
 } from "../ffi/constants.ts";
 import { quote } from "./quote.ts";
-import {
-  attachMount,
-  copyMount,
-  makeReadOnly,
-  NONE,
-  type PlanStep,
-} from "./step.ts";
+import { attachMount, copyMount, NONE, type PlanStep } from "./step.ts";
 import { SCRATCH } from "./storage.ts";
 
 /**
@@ -76,6 +75,8 @@ const MASKED_DIRECTORIES = [
   "/sys/firmware",
 ];
 
+const INERT = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
 /** The directory of the scratch tmpfs that covers masked directories. */
 const EMPTY = "empty";
 
@@ -97,13 +98,9 @@ export function prepareMasks(): PlanStep[] {
   const why = "Cannot make an empty directory";
   return [
     { call: "mkdirat", args: [at, EMPTY, 0o555], why },
-    ...MASKED_DIRECTORIES.flatMap((path) => {
-      const name = maskName(path);
-      return [
-        copyMount(at, EMPTY, false, { name, why }),
-        makeReadOnly(name, AT_EMPTY_PATH, { why }),
-      ];
-    }),
+    ...MASKED_DIRECTORIES.map((path) =>
+      copyMount(at, EMPTY, false, { name: maskName(path), why })
+    ),
   ];
 }
 
@@ -123,14 +120,12 @@ export function prepareMasks(): PlanStep[] {
  */
 export function maskSteps(): PlanStep[] {
   return [
-    ...READ_ONLY.flatMap((path) => cover(path, path)),
-    ...MASKED_FILES.flatMap((path) => cover(path, "/dev/null")),
-    ...MASKED_DIRECTORIES.map((path) =>
-      attachMount(maskName(path), path, {
-        onError: { errno: "ENOENT" },
-        why: `Cannot mask ${quote(path)}`,
-      })
+    ...READ_ONLY.flatMap((path) => cover(path, path, INERT)),
+    // Without `nodev`: the null device is to be read.
+    ...MASKED_FILES.flatMap((path) =>
+      cover(path, "/dev/null", MS_NOSUID | MS_NOEXEC)
     ),
+    ...MASKED_DIRECTORIES.flatMap((path) => attachReadOnly(path, INERT)),
   ];
 }
 
@@ -173,19 +168,32 @@ export function capabilitySteps(): PlanStep[] {
   ];
 }
 
-/** A path covered by a read-only copy of a mount that is in sight. */
-function cover(path: string, source: string): PlanStep[] {
-  const name = maskName(path);
-  const end = `${name}-end`;
-  const why = `Cannot mask ${quote(path)}`;
+/** A path covered by a copy of a mount that is in sight. */
+function cover(path: string, source: string, flags: number): PlanStep[] {
   return [
     copyMount(AT_FDCWD, source, false, {
-      name,
+      name: maskName(path),
+      onError: { errno: "ENOENT", goto: `${maskName(path)}-end` },
+      why: `Cannot mask ${quote(path)}`,
+    }),
+    ...attachReadOnly(path, flags),
+  ];
+}
+
+/** By mount(2), since mount_setattr(2) came with Linux 5.12 only. */
+function attachReadOnly(path: string, flags: number): PlanStep[] {
+  const end = `${maskName(path)}-end`;
+  const why = `Cannot mask ${quote(path)}`;
+  return [
+    attachMount(maskName(path), path, {
       onError: { errno: "ENOENT", goto: end },
       why,
     }),
-    makeReadOnly(name, AT_EMPTY_PATH, { why }),
-    attachMount(name, path, { onError: { errno: "ENOENT" }, why }),
+    {
+      call: "mount",
+      args: [NONE, path, NONE, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NONE],
+      why,
+    },
     { name: end, call: "umask", args: [0] },
   ];
 }

@@ -11,12 +11,14 @@ import {
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
   O_CLOEXEC,
+  O_PATH,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
 } from "../ffi/constants.ts";
 import type { ErrnoName } from "../ffi/errno.ts";
+import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Argument, Step } from "../ffi/step.ts";
 import { quote } from "./quote.ts";
 
@@ -121,6 +123,32 @@ export function openInside(
 }
 
 /**
+ * What is mounted over the root directory: `/` itself would be what lies below,
+ * since the root of a process stays where it is.
+ */
+export const TOP = "/..";
+
+/**
+ * Opens what is mounted over the root directory.
+ *
+ * @param name The name of the step.
+ * @param rest Its sentence, and so on.
+ * @returns The step, whose result is the descriptor.
+ *
+ * @example A root
+ * ```ts
+ * import { openTop } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(openTop("root").args[1], "/..");
+ * ```
+ */
+export function openTop(name: string, rest: Partial<PlanStep> = {}): PlanStep {
+  const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  return { name, call: "openat", args: [AT_FDCWD, TOP, flags], ...rest };
+}
+
+/**
  * Takes a detached copy of a mount or of a part of one.
  *
  * @param directory A descriptor, or `AT_FDCWD` with an absolute path.
@@ -188,7 +216,7 @@ export function makeReadOnly(
  *
  * @param mount The name of the step that gave the mount.
  * @param target An absolute path, or the name of the step that opened the
- * target, or of the one that opened a directory and a path from there.
+ * target.
  * @param rest The name of the step, its sentence, and so on.
  * @returns The step.
  *
@@ -203,14 +231,12 @@ export function makeReadOnly(
  */
 export function attachMount(
   mount: string,
-  target: string | { readonly result: string; readonly path?: string },
+  target: string | { readonly result: string },
   rest: Partial<PlanStep> = {},
 ): PlanStep {
-  const [at, path = ""] = typeof target === "string"
-    ? [AT_FDCWD, target]
-    : [{ result: target.result }, target.path];
-  const flags = MOVE_MOUNT_F_EMPTY_PATH |
-    (path === "" ? MOVE_MOUNT_T_EMPTY_PATH : 0);
+  const [at, path, flags] = typeof target === "string"
+    ? [AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH]
+    : [target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH];
   const args = [{ result: mount }, "", at, path, flags];
   return { call: "move_mount", args, ...rest };
 }

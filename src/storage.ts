@@ -7,12 +7,8 @@
 import { dirname } from "@std/path";
 import {
   AT_FDCWD,
-  FSCONFIG_CMD_CREATE,
-  FSCONFIG_SET_STRING,
-  FSMOUNT_CLOEXEC,
-  FSOPEN_CLOEXEC,
-  MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_NOSUID,
+  MS_NODEV,
+  MS_NOSUID,
   O_CLOEXEC,
   O_PATH,
 } from "../ffi/constants.ts";
@@ -21,7 +17,7 @@ import type { Argument } from "../ffi/step.ts";
 import type { Ownership } from "./facts.ts";
 import { type Layout, STORAGE_BASE } from "./layout.ts";
 import { quote } from "./quote.ts";
-import { attachMount, makeDirectories, NONE, type PlanStep } from "./step.ts";
+import { makeDirectories, NONE, openTop, type PlanStep, TOP } from "./step.ts";
 
 /** Where the upper and the work directory of an overlay are. */
 export type Storage =
@@ -37,6 +33,8 @@ export const WORK = "work";
 export const ATTRIBUTES = "attributes";
 /** The name of the step that gives the tmpfs for what has no other place. */
 export const SCRATCH = "scratch";
+
+const HARMLESS = MS_NOSUID | MS_NODEV;
 
 /** In the name space in which overlayfs keeps what a directory is. */
 const PROBE = "trusted.overlay.cage";
@@ -58,10 +56,11 @@ const PROBE = "trusted.overlay.cage";
 export function scratchSteps(): PlanStep[] {
   const why = "Cannot mount a tmpfs";
   return [
-    ...mountSteps(SCRATCH, "tmpfs", why),
-    // Over the root of the private mount namespace, since until Linux 6.15 no
-    // layer of an overlay can be on a mount that is not attached.
-    attachMount(SCRATCH, "/", { why }),
+    // Over the root of the private mount namespace: it is there on every
+    // machine, and until Linux 6.15 no layer of an overlay can be on a mount
+    // that is not attached.
+    { call: "mount", args: ["tmpfs", "/", "tmpfs", HARMLESS, NONE], why },
+    openTop(SCRATCH, { why }),
   ];
 }
 
@@ -150,11 +149,15 @@ function elsewhere(option: string): Record<"", string> {
 
 function imageSteps(image: string, device: string): PlanStep[] {
   const why = `Cannot mount image ${quote(image)}`;
-  const directory = { result: SCRATCH, path: "image" };
+  const scratch = { result: SCRATCH };
   return [
-    ...mountSteps("image", "ext4", why, device),
-    { call: "mkdirat", args: [{ result: SCRATCH }, "image", 0o700], why },
-    attachMount("image", directory, { why }),
+    { call: "mkdirat", args: [scratch, "image", 0o700], why },
+    {
+      call: "mount",
+      args: [device, `${TOP}/image`, "ext4", HARMLESS, NONE],
+      why,
+    },
+    openDirectory("image", scratch, "image", { why }),
   ];
 }
 
@@ -217,31 +220,4 @@ function openDirectory(
 ): PlanStep {
   const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
   return { name, call: "openat", args: [at, path, flags], ...rest };
-}
-
-function mountSteps(
-  name: string,
-  type: string,
-  why: string,
-  source?: string,
-): PlanStep[] {
-  const context = { result: `${name}-context` };
-  const configure = (command: number, key: Argument, value: Argument) => ({
-    call: "fsconfig",
-    args: [context, command, key, value, NONE],
-    why,
-  } as const);
-  return [
-    { name: context.result, call: "fsopen", args: [type, FSOPEN_CLOEXEC], why },
-    ...(source === undefined
-      ? []
-      : [configure(FSCONFIG_SET_STRING, "source", source)]),
-    configure(FSCONFIG_CMD_CREATE, NONE, NONE),
-    {
-      name,
-      call: "fsmount",
-      args: [context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID],
-      why,
-    },
-  ];
 }

@@ -57,7 +57,10 @@ export function openVolumes(
       ...(kind === "missing" ? makeDirectories(host, undefined, HINTS) : []),
       copyMount(AT_FDCWD, host, true, { name, why, hints: HINTS }),
       ...(readOnly
-        ? [makeReadOnly(name, AT_EMPTY_PATH | AT_RECURSIVE, { why })]
+        ? [makeReadOnly(name, AT_EMPTY_PATH | AT_RECURSIVE, {
+          why,
+          hints: { ENOSYS: "read-only volumes take Linux 5.12" },
+        })]
         : []),
     ];
   });

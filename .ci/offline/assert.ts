@@ -207,24 +207,3 @@ function checkError(
     `but got ${JSON.stringify(error.message)}`;
   check(error.message.includes(part), text + end(msg));
 }
-
-/**
- * Asserts that a value is an instance of a class.
- *
- * @param actual The value.
- * @param expectedType The class.
- * @param msg What to say if it is not.
- */
-export function assertInstanceOf<
-  T extends abstract new (...args: never[]) => object,
->(
-  actual: unknown,
-  expectedType: T,
-  msg = "",
-): asserts actual is InstanceType<T> {
-  if (actual instanceof expectedType) return;
-  throw new AssertionError(
-    `Expected object to be an instance of "${expectedType.name}"` +
-      (msg ? `: ${msg}` : "."),
-  );
-}

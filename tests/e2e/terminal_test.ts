@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
 import {
   cageOnTerminal,
+  exists,
   sh,
   spawnCage,
   test,
+  until,
   waiting,
   whyNoTerminal,
 } from "./support/mod.ts";
@@ -21,6 +23,17 @@ test("cage writes nothing of its own to a terminal", async (t) => {
   await using child = cageOnTerminal([...await t.options(), ...sh("echo x")]);
   const { status, stdout } = await child.result;
   assertEquals([status, stdout], [0, "x\r\n"]);
+}, SKIP);
+
+test("cage ends when its terminal is gone, whatever runs inside", async (t) => {
+  // In a session of its own, the command hears nothing from the terminal.
+  const script = "echo ready; exec setsid sleep 1000";
+  await using child = cageOnTerminal([...await t.options(), ...sh(script)]);
+  await child.seen("ready");
+  const process = `/proc/${Deno.readTextFileSync(t.pidFile).trim()}`;
+  child.kill("SIGKILL");
+  const isGone = () => !exists(process) && !exists(t.pidFile);
+  await until(isGone, "the container has ended");
 }, SKIP);
 
 test("cage lets a command see the size of the terminal", async (t) => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { CommandError, LaunchError } from "../../src/errors.ts";
 import {
   contextMessage,
@@ -25,7 +25,7 @@ const step: PlanStep = {
 
 Deno.test("errorOf() says what failed, why, and what to do if it knows", () => {
   const error = errorOf({ step, errno: EACCES });
-  assertInstanceOf(error, LaunchError);
+  assert(error instanceof LaunchError);
   assertEquals(
     [error.message, error.call, error.errno, error.status],
     [
@@ -64,7 +64,7 @@ Deno.test("errorOf() tells a command that is missing from one that is none", () 
   for (const [attempts, status, words] of cases) {
     const errno = attempts.at(-1)!;
     const error = errorOf({ step: execute, errno, attempts });
-    assertInstanceOf(error, CommandError);
+    assert(error instanceof CommandError);
     assertEquals(error.status, status);
     assert(error.message.startsWith(`Cannot run "x": ${words}`), error.message);
   }

@@ -1,0 +1,88 @@
+import { assertEquals } from "@std/assert";
+import { cage, sh, spawnCage, test, waiting } from "./support/mod.ts";
+import { type Missing, withoutCalls } from "./support/kernel.ts";
+import { whyNoTerminal } from "./support/terminal.ts";
+
+const EINVAL = 22;
+
+/** Calls by their numbers. */
+const FSOPEN: Missing = { call: 430 };
+const FSCONFIG_SET_FD: Missing = { call: 431, second: 5, errno: EINVAL };
+const MOUNT_SETATTR: Missing = { call: 442 };
+
+/** The filter is put on by the same program that makes terminals. */
+const SKIP = { skip: whyNoTerminal() };
+
+const KERNELS: [what: string, missing: Missing[]][] = [
+  ["before 6.13, overlays take no descriptors", [FSCONFIG_SET_FD]],
+  ["without fsopen(2)", [FSOPEN]],
+  ["before 5.12, without mount_setattr(2)", [MOUNT_SETATTR]],
+  ["without any of them", [FSOPEN, FSCONFIG_SET_FD, MOUNT_SETATTR]],
+];
+
+for (const [what, missing] of KERNELS) {
+  const within = withoutCalls(...missing);
+  test(`cage runs on a kernel ${what}`, async (t) => {
+    const args = await t.options();
+    const write = [...args, ...sh("echo kept >/home/x; mkdir /new")];
+    assertEquals((await cage(write, { within })).stderr, "");
+    const read = [...args, ...sh("cat /home/x; ls -d /new; cat /proc/keys")];
+    const { stderr, stdout } = await cage(read, { within });
+    assertEquals([stdout, stderr], ["kept\n/new\n", ""]);
+    assertEquals(Deno.readTextFileSync(`${t.appDir}/upper/home/x`), "kept\n");
+  }, SKIP);
+
+  test(`cage takes any path on a kernel ${what}`, async (t) => {
+    const appDir = `${t.scratch}/${"ü".repeat(100)},a:b\\c d`;
+    const args = [
+      ...["-l", await t.root(), "-a", appDir, "-p", `${t.scratch}/pid`],
+      ...sh("echo kept >/x"),
+    ];
+    assertEquals(await cage(args, { within }), {
+      status: 0,
+      stdout: "",
+      stderr: "",
+    });
+    assertEquals(Deno.readTextFileSync(`${appDir}/upper/x`), "kept\n");
+  }, SKIP);
+
+  test(`cage --ephemeral works on a kernel ${what}`, async (t) => {
+    const args = [...await t.options("--ephemeral"), ...sh("echo x >/x")];
+    assertEquals((await cage(args, { within })).status, 0);
+  }, SKIP);
+}
+
+test("cage -v :ro says what it takes on a kernel before 5.12", async (t) => {
+  const within = withoutCalls(MOUNT_SETATTR);
+  const volume = ["-v", `${t.scratch}:/mnt:ro`];
+  const args = [...await t.options(...volume), ...sh("true")];
+  const { status, stderr } = await cage(args, { within });
+  assertEquals([status, stderr], [
+    125,
+    `cage: Cannot map volume "${t.scratch}": function not implemented: ` +
+    "read-only volumes take Linux 5.12\n",
+  ]);
+}, SKIP);
+
+test("cage says what a kernel lacks that has no namespaces", async (t) => {
+  // The runtime starts its threads with clone3.
+  const clone = Deno.build.arch === "x86_64" ? 56 : 220;
+  const within = withoutCalls({ call: clone, errno: EINVAL });
+  const args = [...await t.options(), ...sh("true")];
+  assertEquals(await cage(args, { within }), {
+    status: 125,
+    stdout: "",
+    stderr: "cage: Cannot create a container: invalid argument: the kernel " +
+      "must have mount, pid, ipc, uts and cgroup namespaces\n",
+  });
+}, SKIP);
+
+test("cage attaches on a kernel without the newer calls", async (t) => {
+  const within = withoutCalls(FSOPEN, FSCONFIG_SET_FD, MOUNT_SETATTR);
+  const options = await t.options();
+  await using first = spawnCage([...options, ...waiting()], { within });
+  await first.seen("ready");
+  const { stdout } = await cage([...options, ...sh("echo in")], { within });
+  assertEquals(stdout, "in\n");
+  assertEquals((await first.end()).status, 0);
+}, SKIP);
