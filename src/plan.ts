@@ -170,9 +170,9 @@ export function createProgram(
       ...privateSteps(),
       // What is named by a path of the host, while that path means the host.
       ...openLayers(layout.lower),
-      ...openVolumes(volumes, facts.volumes),
       ...openDevices(facts.caller.terminal),
       ...scratchSteps(),
+      ...openVolumes(volumes, facts.volumes),
       ...storageSteps(storage, layout, facts.root),
       ...prepareMasks(),
       ...copyHostFiles(files),

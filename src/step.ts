@@ -5,9 +5,9 @@
  */
 
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_RECURSIVE,
-  MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
   O_CLOEXEC,
@@ -30,9 +30,6 @@ export interface PlanStep extends Step {
 
 /** Size of `struct open_how` of linux/openat2.h, Linux 5.6. */
 const OPEN_HOW_SIZE = 24;
-
-/** Size of `struct mount_attr` of linux/mount.h, Linux 5.12. */
-const MOUNT_ATTR_SIZE = 32;
 
 /** An argument that the kernel does not look at. */
 export const NONE = 0;
@@ -177,36 +174,33 @@ export function copyMount(
 }
 
 /**
- * Makes a detached mount, and those below it, read-only.
+ * Sets attributes of a detached mount, and of those below it.
  *
  * @param mount The name of the step that gave the mount.
- * @param flags `AT_EMPTY_PATH`, with `AT_RECURSIVE` or without.
+ * @param attributes Flags of mount_setattr(2), to be set.
  * @param rest The name of the step, its sentence, and so on.
  * @returns The step.
  *
- * @example A mount
+ * @example A read-only mount
  * ```ts
- * import { makeReadOnly } from "cage/src/step.ts";
+ * import { setAttributes } from "cage/src/step.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(makeReadOnly("volume0", 0x1000).call, "mount_setattr");
+ * assertEquals(setAttributes("volume0", 1).call, "mount_setattr");
  * ```
  */
-export function makeReadOnly(
+export function setAttributes(
   mount: string,
-  flags: number,
+  attributes: number,
   rest: Partial<PlanStep> = {},
 ): PlanStep {
-  const attributes = new BigUint64Array([
-    BigInt(MOUNT_ATTR_RDONLY),
-    0n,
-    0n,
-    0n,
-  ]);
-  const bytes = new Uint8Array(attributes.buffer);
+  // What to set, what to clear, the propagation, a user namespace.
+  const words = new BigUint64Array([BigInt(attributes), 0n, 0n, 0n]);
+  const bytes = new Uint8Array(words.buffer);
+  const flags = AT_EMPTY_PATH | AT_RECURSIVE;
   return {
     call: "mount_setattr",
-    args: [{ result: mount }, "", flags, bytes, MOUNT_ATTR_SIZE],
+    args: [{ result: mount }, "", flags, bytes, bytes.length],
     ...rest,
   };
 }

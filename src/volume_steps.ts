@@ -6,9 +6,14 @@
 
 import { dirname } from "@std/path";
 import {
-  AT_EMPTY_PATH,
   AT_FDCWD,
-  AT_RECURSIVE,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_RDONLY,
+  MS_BIND,
+  MS_NODEV,
+  MS_RDONLY,
+  MS_REMOUNT,
+  O_CLOEXEC,
   O_PATH,
 } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
@@ -20,20 +25,24 @@ import {
   attachMount,
   copyMount,
   makeDirectories,
-  makeReadOnly,
+  NONE,
   openInside,
   type PlanStep,
   prefixes,
+  setAttributes,
+  TOP,
 } from "./step.ts";
+import { SCRATCH } from "./storage.ts";
 
 /**
- * Takes hold of the volumes while the host's root is still in sight.
+ * Takes hold of the volumes while the host's root is still in sight. No device
+ * can be opened through one: root inside could make any there.
  *
  * @param volumes The volumes.
  * @param facts What their paths on the host are, in the same order.
- * @returns The steps.
+ * @returns The steps, for the time when the scratch tmpfs is there.
  *
- * @example A read-only file
+ * @example A file
  * ```ts
  * import { openVolumes } from "cage/src/volume_steps.ts";
  * import { assertEquals } from "@std/assert";
@@ -42,7 +51,7 @@ import {
  *   [{ host: "/a", inside: "/b", readOnly: true }],
  *   [{ host: "/a", kind: "file" }],
  * );
- * assertEquals(steps.map(({ call }) => call), ["open_tree", "mount_setattr"]);
+ * assertEquals(steps[0].call, "open_tree");
  * ```
  */
 export function openVolumes(
@@ -53,15 +62,19 @@ export function openVolumes(
     const { host, kind } = facts[index];
     const why = `Cannot map volume ${quote(host)}`;
     const name = volumeName(index);
+    const [attributes, flags] = readOnly
+      ? [MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, MS_NODEV | MS_RDONLY]
+      : [MOUNT_ATTR_NODEV, MS_NODEV];
     return [
       ...(kind === "missing" ? makeDirectories(host, undefined, HINTS) : []),
       copyMount(AT_FDCWD, host, true, { name, why, hints: HINTS }),
-      ...(readOnly
-        ? [makeReadOnly(name, AT_EMPTY_PATH | AT_RECURSIVE, {
-          why,
-          hints: { ENOSYS: "read-only volumes take Linux 5.12" },
-        })]
-        : []),
+      setAttributes(name, attributes, {
+        ifZero: `${name}-open`,
+        onError: { errno: "ENOSYS" },
+        why,
+      }),
+      ...copyByPath(name, facts[index], flags, why),
+      { name: `${name}-open`, call: "umask", args: [0] },
     ];
   });
 }
@@ -116,6 +129,39 @@ const KIND_HINT = "a directory needs a directory, a file needs a file";
 
 /** What move_mount(2) says of a file on a directory. */
 const KIND_HINTS = { EINVAL: KIND_HINT, ENOTDIR: KIND_HINT };
+
+/**
+ * Before Linux 5.12, flags of a mount are changed by a path, one mount at a
+ * time: what is mounted below is left out. The copy takes the place of the
+ * first one.
+ */
+function copyByPath(
+  name: string,
+  { host, kind }: VolumeFacts,
+  flags: number,
+  why: string,
+): PlanStep[] {
+  const at = { result: SCRATCH };
+  const path = `${TOP}/${name}`;
+  const make = kind === "file"
+    ? { call: "mknodat", args: [at, name, S_IFREG | 0o600, 0] } as const
+    : { call: "mkdirat", args: [at, name, 0o700] } as const;
+  return [
+    { ...make, why },
+    { call: "mount", args: [host, path, NONE, MS_BIND, NONE], why },
+    {
+      call: "mount",
+      args: [NONE, path, NONE, MS_REMOUNT | MS_BIND | flags, NONE],
+      why,
+    },
+    copyMount(AT_FDCWD, path, false, { name: `${name}-plain`, why }),
+    {
+      call: "dup3",
+      args: [{ result: `${name}-plain` }, { result: name }, O_CLOEXEC],
+      why,
+    },
+  ];
+}
 
 function volumeName(index: number): string {
   return `volume${index}`;

@@ -52,16 +52,27 @@ for (const [what, missing] of KERNELS) {
   }, SKIP);
 }
 
-test("cage -v :ro says what it takes on a kernel before 5.12", async (t) => {
+test("cage -v holds a volume as tightly on a kernel before 5.12", async (t) => {
   const within = withoutCalls(MOUNT_SETATTR);
-  const volume = ["-v", `${t.scratch}:/mnt:ro`];
-  const args = [...await t.options(...volume), ...sh("true")];
-  const { status, stderr } = await cage(args, { within });
-  assertEquals([status, stderr], [
-    125,
-    `cage: Cannot map volume "${t.scratch}": function not implemented: ` +
-    "read-only volumes take Linux 5.12\n",
-  ]);
+  const [file, directory] = [`${t.scratch}/file`, `${t.scratch}/directory`];
+  Deno.writeTextFileSync(file, "text\n");
+  Deno.mkdirSync(directory);
+  const volumes = [
+    ...["-v", `${file}:/mnt/file:ro`, "-v", `${directory}:/mnt/read:ro`],
+    ...["-v", `${directory}:/mnt/write`],
+  ];
+  const script = "cat /mnt/file; echo x >>/mnt/file; echo x >/mnt/read/x; " +
+    "echo y >/mnt/write/y; cat /mnt/read/y; " +
+    "mknod /mnt/write/node c 1 3; cat /mnt/write/node";
+  const args = [...await t.options(...volumes), ...sh(script)];
+  const { stdout } = await cage(args, { within });
+  assertEquals(stdout, "text\ny\n");
+  assertEquals(Deno.readTextFileSync(file), "text\n");
+  const { status } = await cage(
+    [...await t.options(...volumes), ...sh("cat /mnt/write/node")],
+    { within },
+  );
+  assertEquals(status, 1);
 }, SKIP);
 
 test("cage says what a kernel lacks that has no namespaces", async (t) => {

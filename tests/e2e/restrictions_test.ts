@@ -1,0 +1,103 @@
+import { assert, assertEquals } from "@std/assert";
+import { exists, sh, test } from "./support/mod.ts";
+
+/** Where root inside can write. */
+const WRITABLE = ["", "/dev", "/dev/shm", "/tmp", "/var/tmp", "/run", "/home"];
+
+/** Runs each line of a script in turn, and tells those that succeeded. */
+async function succeeded(
+  run: (args: readonly string[]) => Promise<{ stdout: string }>,
+  lines: readonly string[],
+): Promise<string[]> {
+  const script = lines.map((line, index) =>
+    `if (${line}) >/dev/null 2>&1; then echo ${index}; fi`
+  ).join("\n");
+  const { stdout } = await run(sh(script));
+  return stdout.split("\n").filter(Boolean).map((index) => lines[+index]);
+}
+
+test("cage lets root make device nodes and open none", async (t) => {
+  const names = WRITABLE.map((path) => `${path}/node`);
+  const makes = names.map((name) => `mknod ${name} c 1 3`);
+  const opens = names.map((name) => `mknod ${name}2 c 1 3; cat ${name}2`);
+  const run = (args: readonly string[]) => t.cage(args);
+  assertEquals(await succeeded(run, makes), makes);
+  assertEquals(await succeeded(run, opens), []);
+});
+
+test("cage lets a volume bring no device along", async (t) => {
+  const volume = ["-v", `${t.scratch}:/mnt`];
+  const lines = ["mknod /mnt/node c 1 3; cat /mnt/node"];
+  const run = (args: readonly string[]) => t.cage([...volume, ...args]);
+  assertEquals(await succeeded(run, lines), []);
+});
+
+test("cage lets root read the kernel's settings and change none", async (t) => {
+  const setting = "/proc/sys/kernel/core_pattern";
+  const before = Deno.readTextFileSync(setting);
+  const run = (args: readonly string[]) => t.cage(args);
+  assertEquals(
+    await succeeded(run, [
+      `cat ${setting}`,
+      `echo '|/bin/sh' >${setting}`,
+      "echo h >/proc/sysrq-trigger",
+      "echo 1 >/proc/irq/default_smp_affinity",
+      "echo 0 >/sys/kernel/uevent_seqnum",
+      "mount -o remount,rw /proc/sys",
+      "umount /proc/sys",
+    ]),
+    [`cat ${setting}`],
+  );
+  assertEquals(Deno.readTextFileSync(setting), before);
+});
+
+test("cage hides what of /proc and /sys tells of the host", async (t) => {
+  const files = ["kcore", "keys", "latency_stats", "sched_debug", "timer_list"]
+    .map((name) => `/proc/${name}`).filter(exists);
+  const directories = ["/proc/acpi", "/proc/asound", "/proc/scsi"]
+    .concat("/sys/firmware").filter(exists);
+  assert(files.length > 0 && directories.length > 0);
+  const script = `cat ${files.join(" ")}; ls -A ${directories.join(" ")} | ` +
+    "grep -v '^/.*:$' | grep .; true";
+  assertEquals(await t.sh(script), "");
+});
+
+test("cage gives root no capability to get at the host", async (t) => {
+  const run = (args: readonly string[]) => t.cage(args);
+  assertEquals(
+    await succeeded(run, [
+      "chown 1 /home",
+      "mount -t tmpfs tmpfs /mnt",
+      "hostname other",
+      "unshare -m true",
+      "nsenter -t 1 -n true",
+      "swapoff -a; swapon /etc/passwd",
+      "chroot / true",
+      "nice -n -5 true",
+    ]),
+    ["chown 1 /home", "chroot / true"],
+  );
+});
+
+test("cage lets an init script see nothing of the launcher", async (t) => {
+  const script = `${t.scratch}/script`;
+  Deno.writeTextFileSync(
+    script,
+    "for file in exe cwd root fd/0; do readlink /proc/1/$file; done\n" +
+      "cat /proc/1/environ /proc/1/maps /proc/1/mem\n" +
+      "ls /proc/self/fd | tr '\\n' ' '\ntrue\n",
+  );
+  const { status, stdout } = await t.cage(["-i", script, ...sh("echo end")]);
+  assertEquals(status, 0);
+  // Of its own, the script has the standard ones, itself, and that of ls(1).
+  assert(/^(?:\d+ ){4,6}end\n$/.test(stdout), stdout);
+});
+
+test("cage leaves pid 1 no descriptor and no way to privileges", async (t) => {
+  // It becomes what it is while the command runs already.
+  const script = 'until [ -z "$(ls /proc/1/fd)" ]; do :; done; ' +
+    "grep NoNewPrivs /proc/1/status /proc/self/status";
+  const lines = "/proc/1/status:NoNewPrivs:\t1\n" +
+    "/proc/self/status:NoNewPrivs:\t0\n";
+  assertEquals(await t.sh(script), lines);
+});
