@@ -18,6 +18,7 @@ CODE = deno.json $(wildcard main.ts mod.ts src/*.ts ffi/*.ts)
 BUILDER = $(wildcard .ci/build.ts .ci/build/*.ts .ci/offline/*)
 PACKAGES = binutils binutils-aarch64-linux-gnu busybox-static debootstrap \
 	e2fsprogs qemu-user-static strace
+PEERS = bubblewrap busybox-static crun hyperfine runc
 
 .PHONY: all
 all: bin/cage ## Builds bin/cage (this is what make does without a target)
@@ -57,9 +58,9 @@ check: ## Checks format, lint, types, docs, publishing and conventions
 	$(RUN) .ci/check.ts
 
 .PHONY: bench
-bench: bin/cage ## Measures launches beside other programs
-	@$(if $(wildcard tests/bench/main.ts),$(RUN) tests/bench/main.ts,\
-		echo 'Cannot measure: tests/bench/main.ts is not there' >&2; exit 1)
+bench: bin/cage ## Measures launches beside other programs: docs/benchmarks.md
+	@.ci/need $(PEERS)
+	@$(RUN) tests/bench/main.ts $(IMPORTS)
 
 # What make built is installed as it is: root may have another PATH than the
 # user who built it, and with it no Deno or another one.

@@ -5,9 +5,11 @@
  * @module
  */
 
+import { SyscallError } from "./ffi/libc.ts";
 import { blockSignals } from "./src/block_signals.ts";
-import { drive } from "./src/drive.ts";
+import { drive, InterruptedError } from "./src/drive.ts";
 import { CageError, STATUS_FAILED } from "./src/errors.ts";
+import { reasonOf } from "./src/failure.ts";
 import { parseFlags } from "./src/flags.ts";
 import { helpText, versionText } from "./src/help.ts";
 import { start, stop } from "./src/launcher.ts";
@@ -26,6 +28,8 @@ export function main(argv: readonly string[]): number {
   try {
     return run(argv);
   } catch (error) {
+    // Whoever pressed Ctrl-C knows.
+    if (error instanceof InterruptedError) return error.status;
     console.error(`cage: ${sentenceOf(error)}`);
     return error instanceof CageError ? error.status : STATUS_FAILED;
   }
@@ -54,6 +58,9 @@ function run(argv: readonly string[]): number {
 /** A trace of the stack is of no use to who reads this. */
 function sentenceOf(error: unknown): string {
   if (error instanceof CageError) return error.message;
+  if (error instanceof SyscallError) {
+    return `Cannot go on: ${error.call}: ${reasonOf(error.errno)}`;
+  }
   const what = error instanceof Error ? error.message : String(error);
   return `Cannot go on: ${what}: this is a defect of cage, please report it`;
 }

@@ -12,6 +12,7 @@ export const ACTING: readonly string[] = [
   "src/block_signals.ts",
   "src/child.ts",
   "src/drive.ts",
+  "src/hold.ts",
   "src/host.ts",
   "src/image.ts",
   "src/instances.ts",

@@ -122,7 +122,7 @@ export function* runPlan(plan: Plan): Waiting<Process> {
   const second = secondProgram(block, plan);
   block.append(second);
   plan.ready?.(child.pid);
-  write(go.writer, new Uint8Array(1));
+  letGo(go);
   // Signals are the command's from here on, by way of the supervisor.
   yield { kind: "readable", descriptor: ready.reader, signalsLater: true };
   if (block.failure()?.stopped) {
@@ -236,6 +236,17 @@ class PrivateMemory implements Disposable {
 /** A byte tells that the child waits, the end of the pipe that it has ended. */
 function isAtEnd({ reader }: Pipe): boolean {
   return read(reader, new Uint8Array(1)) === 0;
+}
+
+/** A child that was killed meanwhile no longer reads: its end tells. */
+function letGo({ writer }: Pipe): void {
+  try {
+    write(writer, new Uint8Array(1));
+  } catch (error) {
+    const isGone = error instanceof SyscallError &&
+      error.errno === ERRNO.EPIPE;
+    if (!isGone) throw error;
+  }
 }
 
 function secondProgram(block: Block, { facts, spec }: Plan): Program {

@@ -5,14 +5,12 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { parseEnv } from "./environment.ts";
+import { checkSpec } from "./check_spec.ts";
 import { UsageError } from "./errors.ts";
 import { splitLayers } from "./layers.ts";
-import { checkName } from "./names.ts";
 import { type Option, optionName, OPTIONS } from "./options.ts";
 import { quote } from "./quote.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { splitUser } from "./users.ts";
 import { parseVolume } from "./volumes.ts";
 import { splitWords } from "./words.ts";
 
@@ -135,17 +133,10 @@ function toSpec(given: Given, command: readonly string[]): ContainerSpec {
     init: given["no-init"] ? false : undefined,
     command: someOf(command),
   };
-  refuseMalformed(spec);
+  checkSpec(spec);
   return Object.fromEntries(
     Object.entries(spec).filter(([, value]) => value !== undefined),
   );
-}
-
-/** Before anything is mounted, though users are looked up only after that. */
-function refuseMalformed({ name, user, group, env }: ContainerSpec): void {
-  if (name !== undefined) checkName(name);
-  splitUser(user, group);
-  env?.forEach(parseEnv);
 }
 
 function someOf<T>(values: readonly T[]): readonly T[] | undefined {

@@ -31,7 +31,7 @@ import {
   writeAll,
 } from "../ffi/libc.ts";
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
-import { CageError, LaunchError, UsageError } from "./errors.ts";
+import { LaunchError, UsageError } from "./errors.ts";
 import { reasonOf } from "./failure.ts";
 import {
   isEnding,
@@ -42,6 +42,7 @@ import {
 } from "./pid_file.ts";
 import { quote } from "./quote.ts";
 import { prefixes } from "./step.ts";
+import { SUPERVISOR_NAME } from "./supervisor.ts";
 import { untilLocked, untilReadable, type Waiting } from "./wait.ts";
 
 /** An instance that runs. */
@@ -60,6 +61,9 @@ export interface Claim {
   readonly descriptor: number;
 }
 
+/** How long an end may take that was asked for, in milliseconds. */
+export const GRACE = 5_000;
+
 /** Room for the largest id, and for a byte that should not be there. */
 const PID_TEXT_SIZE = 32;
 
@@ -76,9 +80,10 @@ export function* claimInstance(path: string): Waiting<Running | Claim> {
   for (;;) {
     const descriptor = openPidFile(path, O_CREAT);
     const found = yield* lockPidFile(path, descriptor);
-    if (found === "empty") return { path, descriptor };
+    if (found.kind === "empty") return { path, descriptor };
     close(descriptor);
-    if (typeof found === "object") return found;
+    if (found.kind === "running") return found.instance;
+    yield* untilEnded(found.supervisor);
   }
 }
 
@@ -100,10 +105,11 @@ export function* findInstance(path: string): Waiting<Running | undefined> {
       throw error;
     }
     const found = yield* lockPidFile(path, descriptor);
-    if (found === "empty") syscall("unlinkat", AT_FDCWD, path, 0);
+    if (found.kind === "empty") syscall("unlinkat", AT_FDCWD, path, 0);
     close(descriptor);
-    if (found === "empty") return undefined;
-    if (typeof found === "object") return found;
+    if (found.kind === "empty") return undefined;
+    if (found.kind === "running") return found.instance;
+    yield* untilEnded(found.supervisor);
   }
 }
 
@@ -167,6 +173,34 @@ export function peekInstance(path: string): number | undefined {
   }
 }
 
+/**
+ * Opens the supervisor of an instance, which holds its directories.
+ *
+ * @param pid The id of pid 1 of the instance.
+ * @returns A pidfd, unless another program launched the instance.
+ *
+ * @example This process supervises nothing
+ * ```ts
+ * import { openSupervisor } from "cage/src/instances.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(openSupervisor(0), undefined);
+ * ```
+ */
+export function openSupervisor(pid: number): number | undefined {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    const parent = Number(/^PPid:\t([0-9]+)$/m.exec(status)?.[1]);
+    const pidfd = pidfdOpen(parent);
+    const name = Deno.readTextFileSync(`/proc/${parent}/comm`);
+    if (name === `${SUPERVISOR_NAME}\n`) return pidfd;
+    close(pidfd);
+  } catch {
+    // It has just ended.
+  }
+  return undefined;
+}
+
 function identify(pid: number): ProcessId {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   return { pid, start: parseStart(stat) };
@@ -215,27 +249,37 @@ function openPidFile(path: string, flags: number): number {
 }
 
 /**
- * What a pid file says, once this process has its lock: an instance; that it
- * is empty; or `retry` after it was replaced, or was stale and is removed.
+ * What a pid file says: an instance; nothing; or that it was replaced, or was
+ * of an instance that ended and is removed, and maybe whose supervisor is
+ * about to end too, which gives the directories free.
  */
-function* lockPidFile(
-  path: string,
-  descriptor: number,
-): Waiting<Running | "empty" | "retry"> {
+type Found =
+  | { readonly kind: "running"; readonly instance: Running }
+  | { readonly kind: "empty" }
+  | { readonly kind: "gone"; readonly supervisor?: number };
+
+/** Looks at a pid file once this process has its lock. */
+function* lockPidFile(path: string, descriptor: number): Waiting<Found> {
   try {
     yield* untilLocked(descriptor);
-    if (!isSameFile(path, descriptor)) return "retry";
+    if (!isSameFile(path, descriptor)) return { kind: "gone" };
     const pid = parsePid(readPidFile(descriptor));
-    if (pid === undefined) return "empty";
+    if (pid === undefined) return { kind: "empty" };
     if (Number.isNaN(pid)) throw notAPidFile(path);
-    const running = yield* findProcess(pid, modified(descriptor));
-    if (running !== undefined) return running;
-    syscall("unlinkat", AT_FDCWD, path, 0);
-    return "retry";
+    const found = yield* findProcess(pid, modified(descriptor));
+    if (found.kind === "gone") syscall("unlinkat", AT_FDCWD, path, 0);
+    return found;
   } catch (error) {
     close(descriptor);
     throw error;
   }
+}
+
+/** Unless it is stopped, as a job of a shell, and does not see the end. */
+function* untilEnded(supervisor: number | undefined): Waiting<void> {
+  if (supervisor === undefined) return;
+  yield { kind: "readable", descriptor: supervisor, atMost: GRACE };
+  close(supervisor);
 }
 
 function isSameFile(path: string, descriptor: number): boolean {
@@ -264,29 +308,31 @@ function notAPidFile(path: string): UsageError {
 }
 
 /** The process, if it is the one that is meant and is not about to end. */
-function* findProcess(
-  pid: number,
-  start: bigint,
-): Waiting<Running | undefined> {
+function* findProcess(pid: number, start: bigint): Waiting<Found> {
   let pidfd: number;
   try {
     pidfd = pidfdOpen(pid);
   } catch {
-    return undefined;
+    return { kind: "gone" };
   }
-  try {
-    // The descriptor first: now the id cannot come to mean another process.
-    if (identify(pid).start === start) {
-      const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-      if (!isEnding(status)) return { pid, pidfd };
-      yield* untilReadable(pidfd);
-    }
-  } catch (error) {
-    if (error instanceof CageError) throw error;
-    // No such process any more.
-  }
+  // The descriptor first: now the id cannot come to mean another process.
+  const state = stateOf(pid, start);
+  if (state === "running") return { kind: state, instance: { pid, pidfd } };
+  const supervisor = state === "ending" ? openSupervisor(pid) : undefined;
+  if (state === "ending") yield* untilReadable(pidfd);
   close(pidfd);
-  return undefined;
+  return { kind: "gone", ...(supervisor === undefined ? {} : { supervisor }) };
+}
+
+function stateOf(pid: number, start: bigint): "running" | "ending" | "other" {
+  try {
+    if (identify(pid).start !== start) return "other";
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    return isEnding(status) ? "ending" : "running";
+  } catch {
+    // No such process any more.
+    return "other";
+  }
 }
 
 /** The time of the last change, `stx_mtime` of statx(2), in nanoseconds. */

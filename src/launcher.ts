@@ -28,6 +28,7 @@ import { PlanError, runPlan } from "./child.ts";
 import { LaunchError, UsageError } from "./errors.ts";
 import { needsImage } from "./failure.ts";
 import type { Caller, Facts } from "./facts.ts";
+import { Hold } from "./hold.ts";
 import { findCaller, findFacts, findKernel } from "./host.ts";
 import { openImage } from "./image.ts";
 import type { InitScript } from "./init_script.ts";
@@ -35,6 +36,8 @@ import {
   type Claim,
   claimInstance,
   findInstance,
+  GRACE,
+  openSupervisor,
   releaseClaim,
   type Running,
   writePidFile,
@@ -57,10 +60,9 @@ export interface Started {
   readonly pidfd: number;
   /** The pid file, no longer locked, if a container was created. */
   readonly claim?: Claim;
+  /** Directories that nobody else may use as long as it runs. */
+  readonly hold?: Hold;
 }
-
-/** How long SIGTERM has to work before SIGKILL comes, in milliseconds. */
-export const GRACE = 5_000;
 
 /**
  * Runs a command in the instance of a spec, which is created if none runs.
@@ -79,7 +81,8 @@ export function* start(
   for (;;) {
     const found = yield* claimInstance(layout.pidFile);
     if ("descriptor" in found) {
-      return yield* create({ spec, stdio, caller, layout, claim: found });
+      const hold = new Hold();
+      return yield* create({ spec, stdio, caller, layout, claim: found, hold });
     }
     const attached = yield* attach(spec, stdio, caller, found);
     if (attached !== undefined) return attached;
@@ -119,18 +122,21 @@ export function* stop(spec: ContainerSpec): Waiting<boolean> {
   const { pidFile } = layoutOf(spec, findCaller().cwd);
   const running = yield* findInstance(pidFile);
   if (running === undefined) return false;
-  const { pidfd } = running;
+  const { pid, pidfd } = running;
+  const supervisor = openSupervisor(pid);
   try {
     signal(pidfd, SIGNALS.SIGTERM);
-    yield { kind: "readable", descriptor: pidfd, atMost: GRACE };
-    if (poll([{ fd: pidfd }], 0).length === 0) {
+    if (!(yield* endsInTime(pidfd))) {
       signal(pidfd, SIGNALS.SIGKILL);
       yield* untilReadable(pidfd);
     }
+    // It may be stopped, as a job of a shell, and not see the end.
+    if (supervisor !== undefined) yield* endsInTime(supervisor);
   } finally {
     close(pidfd);
+    if (supervisor !== undefined) close(supervisor);
   }
-  // Whoever is first to have the lock removes the file.
+  // Removes the file if nobody else has done so.
   const other = yield* findInstance(pidFile);
   if (other !== undefined) close(other.pidfd);
   return true;
@@ -143,17 +149,20 @@ interface Creating {
   readonly caller: Caller;
   readonly layout: Layout;
   readonly claim: Claim;
+  readonly hold: Hold;
 }
 
 function* create(creating: Creating): Waiting<Started> {
-  const { caller, claim, layout, spec } = creating;
+  const { caller, claim, hold, layout, spec } = creating;
   try {
+    if (!spec.ephemeral) hold.take(layout);
     const facts = findFacts(spec, layout, caller);
     using script = openScript(spec.initScript, caller.cwd);
     const started = yield* createSomehow(creating, facts, script?.script);
     flock(claim.descriptor, LOCK_UN);
-    return { ...started, claim };
+    return { ...started, claim, hold };
   } catch (error) {
+    hold[Symbol.dispose]();
     releaseClaim(claim);
     throw error;
   }
@@ -198,7 +207,7 @@ function checkTogether({ upper, work }: Layout): void {
 
 function* createOn(
   storage: Storage,
-  { caller, claim, layout, spec, stdio }: Creating,
+  { caller, claim, hold, layout, spec, stdio }: Creating,
   facts: Facts,
   script?: InitScript,
 ): Waiting<Started> {
@@ -214,7 +223,11 @@ function* createOn(
         parent: init ?? { kind: "command" },
         stdio,
       },
-      ready: (pid) => writePidFile(claim, pid),
+      ready: (pid) => {
+        // They are there now, if they were not before.
+        if (storage.kind === "directories") hold.take(layout);
+        writePidFile(claim, pid);
+      },
     });
     return { pid, pidfd };
   } finally {
@@ -253,6 +266,11 @@ function openInit() {
   const descriptor = memfdCreate("cage-init", MFD_ALLOW_SEALING);
   writeAll(descriptor, bytes);
   return { kind: "init", descriptor, at: offsets[COMMAND_ID] } as const;
+}
+
+function* endsInTime(pidfd: number): Waiting<boolean> {
+  yield { kind: "readable", descriptor: pidfd, atMost: GRACE };
+  return poll([{ fd: pidfd }], 0).length > 0;
 }
 
 /** One that has just ended needs no signal. */

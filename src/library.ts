@@ -6,6 +6,7 @@
 
 import { CLD_EXITED, SIGNALS } from "../ffi/constants.ts";
 import { close, type Ended, pidfdSendSignal, waitPidfd } from "../ffi/libc.ts";
+import { checkSpec } from "./check_spec.ts";
 import { CageError } from "./errors.ts";
 import { peekInstance, releaseClaim } from "./instances.ts";
 import * as launcher from "./launcher.ts";
@@ -98,6 +99,7 @@ export async function launch(
   spec: ContainerSpec,
   options: LaunchOptions = {},
 ): Promise<Container> {
+  checkSpec(spec);
   return await begin(options, (stdio) => launcher.start(spec, stdio));
 }
 
@@ -126,6 +128,7 @@ export async function attach(
   spec: ContainerSpec,
   options: LaunchOptions = {},
 ): Promise<Container> {
+  checkSpec(spec);
   return await begin(options, function* (stdio) {
     const started = yield* launcher.join(spec, stdio);
     if (started !== undefined) return started;
@@ -153,6 +156,7 @@ export async function stop(
   spec: Pick<ContainerSpec, "name" | "pidFile">,
 ): Promise<boolean> {
   checkPrivilege();
+  checkSpec(spec);
   return await driveLater(launcher.stop(spec));
 }
 
@@ -209,11 +213,12 @@ async function begin(
 
 /** Until it is waited for, the process is there to get a signal. */
 function* untilEnded(
-  { claim, pidfd }: launcher.Started,
+  { claim, hold, pidfd }: launcher.Started,
   ended: () => void,
 ): Waiting<Status> {
   yield* untilReadable(pidfd);
   ended();
+  hold?.[Symbol.dispose]();
   const end = waitPidfd(pidfd)!;
   close(pidfd);
   if (claim !== undefined) {

@@ -23,11 +23,12 @@ import { supervisorProgram } from "./supervisor.ts";
  *
  * @param started The command.
  */
-export function supervise({ claim, pid }: Started): never {
+export function supervise({ claim, hold, pid }: Started): never {
   // Signals from here on are the supervisor's to pass on.
   rtSigprocmask(ALL_SIGNALS);
   const program = supervisorProgram(pid, claim);
   const file = sealedFile("cage", packElf(program, HOST_ARCH).bytes);
-  if (claim !== undefined) syscall("fcntl", claim.descriptor, F_SETFD, 0);
+  const kept = [claim?.descriptor ?? [], hold?.descriptors ?? []].flat();
+  kept.forEach((descriptor) => syscall("fcntl", descriptor, F_SETFD, 0));
   return execveat(file, ["cage"], []);
 }

@@ -30,6 +30,9 @@ import { goTo, NONE, type PlanStep } from "./step.ts";
 /** The buffer of {@linkcode initProgram} for the id of the first command. */
 export const COMMAND_ID = "command";
 
+/** The name of the process that supervises a command, see ps(1). */
+export const SUPERVISOR_NAME = "cage";
+
 /** `PR_SET_NAME` of linux/prctl.h, Linux 2.6.9. */
 const PR_SET_NAME = 15;
 
@@ -65,7 +68,7 @@ export function initProgram(): Program {
       { call: "close_range", args: [0, 0xffffffff, 0], onError: {} },
       { name: "command", call: "load", args: [{ buffer: COMMAND_ID }, 0] },
       blockSignals(),
-      ...waitFor({ result: "command" }, "collect"),
+      ...waitFor({ result: "command" }, WNOHANG, "collect"),
       // A look first: an orphan can be collected, the command must not be.
       {
         name: "collect",
@@ -108,9 +111,10 @@ export function supervisorProgram(child: number, pidFile?: PidFile): Program {
   return {
     buffers: { ...BUFFERS, statx: STATX_SIZE },
     steps: [
-      { call: "prctl", args: [PR_SET_NAME, "cage", NONE, NONE, NONE] },
+      { call: "prctl", args: [PR_SET_NAME, SUPERVISOR_NAME, NONE, NONE, NONE] },
       blockSignals(),
-      ...waitFor(child, "next-signal"),
+      // A look: the child is to be seen until all else is given back.
+      ...waitFor(child, WNOHANG | WNOWAIT, "next-signal"),
       ...passSignals(child, [
         // When a terminal is gone, the leader of its session is told for all.
         {
@@ -120,7 +124,15 @@ export function supervisorProgram(child: number, pidFile?: PidFile): Program {
         },
         ...fromKernel("next-signal"),
       ]),
-      ...exitSteps(pidFile === undefined ? [] : removePidFile(pidFile)),
+      ...exitSteps([
+        ...(pidFile === undefined ? [] : removePidFile(pidFile)),
+        { call: "close_range", args: [3, 0xffffffff, 0], onError: {} },
+        {
+          call: "waitid",
+          args: [P_PID, child, NONE, WEXITED, NONE],
+          onError: {},
+        },
+      ]),
     ],
   };
 }
@@ -161,12 +173,16 @@ function blockSignals(): PlanStep {
 }
 
 /** Goes to `exit` when the child has ended, else to a label. */
-function waitFor(child: Argument, otherwise: string): PlanStep[] {
+function waitFor(
+  child: Argument,
+  options: number,
+  otherwise: string,
+): PlanStep[] {
   return [
     {
       name: "look",
       call: "waitid",
-      args: [P_PID, child, INFO, WEXITED | WNOHANG, NONE],
+      args: [P_PID, child, INFO, WEXITED | options, NONE],
       onError: { goto: "lost" },
     },
     {

@@ -50,6 +50,32 @@ export function parseVolume(text: string): Volume {
   return { host, inside, readOnly: mode === "ro" };
 }
 
+/**
+ * Checks a volume that was not read by {@linkcode parseVolume}.
+ *
+ * @param volume The volume.
+ * @throws {UsageError} If its path inside is not absolute and normalised, or
+ * is the root.
+ *
+ * @example A path that leaves
+ * ```ts
+ * import { checkVolume } from "cage/src/volumes.ts";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const volume = { host: "/srv", inside: "/a/../../etc", readOnly: true };
+ * assertThrows(() => checkVolume(volume), Error, "is not normalised");
+ * ```
+ */
+export function checkVolume({ host, inside }: Volume): void {
+  const isNormal = inside.startsWith("/") && inside !== "/" &&
+    normalizeInside(inside) === inside;
+  if (isNormal) return;
+  throw refusal(
+    `${host}:${inside}`,
+    `the path inside, ${quote(inside)}, is not normalised`,
+  );
+}
+
 /** `..` at the root stays at the root, as in path_resolution(7). */
 function normalizeInside(path: string): string {
   const normal = normalize(path);

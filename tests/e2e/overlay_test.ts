@@ -6,7 +6,9 @@ import {
   exists,
   filesBelow,
   sh,
+  spawnCage,
   test,
+  waiting,
 } from "./support/mod.ts";
 
 /** Names of directories that option strings of mount(2) cannot hold. */
@@ -187,4 +189,26 @@ test("cage renames directories of the lower layer", async (t) => {
       "",
     ].join("\n"),
   );
+});
+
+test("cage lets no second instance use the same directories", async (t) => {
+  const options = ["-l", await t.root(), "-a", `${t.scratch}/app`];
+  const first = [...options, "-p", `${t.scratch}/1`];
+  const second = [...options, "-p", `${t.scratch}/2`, ...sh("echo in")];
+  await using child = spawnCage([...first, ...waiting()]);
+  await child.seen("ready");
+  assertEquals(await cage(second), {
+    status: 125,
+    stdout: "",
+    stderr: `cage: Cannot use upper directory "${t.scratch}/app/upper": ` +
+      "another instance uses it: stop that one with -k, or use -U to put it " +
+      "elsewhere\n",
+  });
+  const other = ["-U", `${t.scratch}/upper`, ...second];
+  assertEquals(
+    (await cage(other)).stderr.slice(0, 26),
+    "cage: Cannot use work dire",
+  );
+  assertEquals((await child.end()).status, 0);
+  assertEquals((await cage(second)).stdout, "in\n");
 });

@@ -1,0 +1,5 @@
+/**
+ * Nothing: what remains of a start is the runtime's.
+ *
+ * @module
+ */

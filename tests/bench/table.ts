@@ -1,0 +1,33 @@
+/**
+ * Tables that are read in a terminal as well as in Markdown.
+ *
+ * @module
+ */
+
+/**
+ * Writes a table whose first column is text and whose others are numbers.
+ *
+ * @param head The names of the columns.
+ * @param rows The cells.
+ * @returns Markdown as `deno fmt` has it.
+ */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const widths = head.map((_, column) =>
+    Math.max(3, ...[head, ...rows].map((cells) => cells[column].length))
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${
+      cells.map((cell, column) =>
+        column === 0
+          ? cell.padEnd(widths[column])
+          : cell.padStart(widths[column])
+      ).join(" | ")
+    } |`;
+  const rule = widths.map((width, column) =>
+    column === 0 ? "-".repeat(width) : "-".repeat(width - 1) + ":"
+  );
+  return [head, rule, ...rows].map(line).join("\n");
+}
