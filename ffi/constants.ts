@@ -17,8 +17,6 @@ export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
 /** With `O_CREAT`: fail if the file exists. */
 export const O_EXCL = 0o200;
-/** Do not make a terminal the controlling one. */
-export const O_NOCTTY = 0o400;
 /** Do not wait. */
 export const O_NONBLOCK = 0o4000;
 /** Close on execve(2), Linux 2.6.23. */
@@ -63,8 +61,6 @@ export const MNT_DETACH = 2;
 // linux/mount.h, Linux 5.2: fsopen, fsconfig, fsmount, open_tree, move_mount.
 /** Close the context on execve(2). */
 export const FSOPEN_CLOEXEC = 1;
-/** A parameter without a value. */
-export const FSCONFIG_SET_FLAG = 0;
 /** A parameter whose value is a text of at most 255 bytes. */
 export const FSCONFIG_SET_STRING = 1;
 /** A parameter whose value is a descriptor; of overlay since Linux 6.13. */
@@ -83,12 +79,8 @@ export const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 /** Read-only, fsmount(2) and mount_setattr(2). */
 export const MOUNT_ATTR_RDONLY = 0x1;
-/** As `MS_NOSUID`. */
-export const MOUNT_ATTR_NOSUID = 0x2;
 /** As `MS_NODEV`. */
 export const MOUNT_ATTR_NODEV = 0x4;
-/** As `MS_NOEXEC`. */
-export const MOUNT_ATTR_NOEXEC = 0x8;
 
 // linux/sched.h: clone(2), setns(2), unshare(2).
 /** Parent and child share their memory. */

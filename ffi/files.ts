@@ -248,18 +248,6 @@ export function flock(fd: number, operation: number): void {
 }
 
 /**
- * Sets the times of a file to now, utimensat(2).
- *
- * @param directory The descriptor of a directory, or `AT_FDCWD`.
- * @param path The path.
- * @param flags `AT_SYMLINK_NOFOLLOW`, `AT_EMPTY_PATH`, or 0.
- * @throws {SyscallError} If it fails.
- */
-export function touch(directory: number, path: string, flags = 0): void {
-  syscall("utimensat", directory, path, 0, flags);
-}
-
-/**
  * Does ioctl(2).
  *
  * @param fd The descriptor.

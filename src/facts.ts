@@ -20,6 +20,8 @@ export interface Kernel {
   readonly overlay: "descriptors" | "paths" | "mount";
   /** Signals that the runtime handles or ignores, to be reset. */
   readonly signals: readonly number[];
+  /** The highest number of a capability. */
+  readonly lastCapability: number;
 }
 
 /** Owner and mode of a directory. */

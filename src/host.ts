@@ -109,7 +109,12 @@ export function findFacts(
  * ```
  */
 export function findKernel(): Kernel {
-  return { overlay: findOverlay(), signals: findSignals() };
+  const last = Deno.readTextFileSync("/proc/sys/kernel/cap_last_cap");
+  return {
+    overlay: findOverlay(),
+    signals: findSignals(),
+    lastCapability: Number(last),
+  };
 }
 
 /** The entry guard leaves the caller's directory, and a descriptor of it. */

@@ -241,11 +241,11 @@ function* attach(
   caller: Caller,
   { pidfd }: Running,
 ): Waiting<Started | undefined> {
-  const { signals } = findKernel();
+  const kernel = findKernel();
   try {
     return yield* runPlan({
       flags: 0,
-      first: (pipes) => attachProgram(pidfd, pipes, signals),
+      first: (pipes) => attachProgram(pidfd, pipes, kernel),
       spec,
       facts: { callerEnv: caller.env, parent: { kind: "attached" }, stdio },
     });

@@ -22,7 +22,7 @@ import {
 } from "../ffi/constants.ts";
 import type { Program } from "../ffi/step.ts";
 import { commandLine, containerEnvironment } from "./environment.ts";
-import type { Facts } from "./facts.ts";
+import type { Facts, Kernel } from "./facts.ts";
 import {
   ABSENT_LAYER,
   absentLayer,
@@ -128,7 +128,7 @@ export type CommandParent =
  *   layout: layoutOf({}, "/"),
  *   facts: {
  *     caller: { cwd: "/", env: new Map() },
- *     kernel: { overlay: "descriptors", signals: [] },
+ *     kernel: { overlay: "descriptors", signals: [], lastCapability: 40 },
  *     root: { mode: 0o755, uid: 0, gid: 0 },
  *     absent: [],
  *     host: { hostname: "box" },
@@ -184,7 +184,7 @@ export function createProgram(
       ...maskSteps(),
       ...mountHostFiles(files),
       ...attachVolumes(volumes, facts.volumes),
-      ...capabilitySteps(),
+      ...capabilitySteps(facts.kernel.lastCapability),
       ...(script === undefined ? [] : initScriptSteps(script, scriptEnv)),
       ...lookupSteps(pipes),
     ],
@@ -196,7 +196,7 @@ export function createProgram(
  *
  * @param container A pidfd of its pid 1.
  * @param pipes The pipes to the launcher.
- * @param signals The signals that the launcher handles or ignores.
+ * @param kernel What the kernel offers.
  * @returns The program, to be run by clone(2).
  *
  * @example The same restrictions as at the start
@@ -205,26 +205,30 @@ export function createProgram(
  * import { assert } from "@std/assert";
  *
  * const pipes = { ready: 10, go: 11, goOfLauncher: 12 };
- * const { steps } = attachProgram(9, pipes, []);
+ * const { steps } = attachProgram(9, pipes, {
+ *   overlay: "descriptors",
+ *   signals: [],
+ *   lastCapability: 40,
+ * });
  * assert(steps.some(({ call }) => call === "capset"));
  * ```
  */
 export function attachProgram(
   container: number,
   pipes: Rendezvous,
-  signals: readonly number[],
+  kernel: Kernel,
 ): Program {
   return {
     buffers: BUFFERS,
     steps: [
-      ...beginSteps(pipes, signals),
+      ...beginSteps(pipes, kernel.signals),
       {
         call: "setns",
         args: [container, NAMESPACES],
         why: "Cannot enter the running instance",
         hints: { ESRCH: "it has just ended: try again" },
       },
-      ...capabilitySteps(),
+      ...capabilitySteps(kernel.lastCapability),
       ...lookupSteps(pipes),
     ],
   };

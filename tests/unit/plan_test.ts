@@ -18,9 +18,17 @@ import { initProgram, supervisorProgram } from "../../src/supervisor.ts";
 
 const PIPES = { ready: 10, go: 11, goOfLauncher: 12 };
 
+const LAST = 40;
+
+const KERNEL: Kernel = {
+  overlay: "descriptors",
+  signals: [13],
+  lastCapability: LAST,
+};
+
 const FACTS: Facts = {
   caller: { cwd: "/", env: new Map() },
-  kernel: { overlay: "descriptors", signals: [13] },
+  kernel: KERNEL,
   root: { mode: 0o755, uid: 0, gid: 0 },
   absent: [],
   host: { hostname: "box", resolvConf: "nameserver ::1\n" },
@@ -94,7 +102,7 @@ Deno.test("every plan fits together", () => {
   for (const storage of storages) {
     for (const overlay of kernels) {
       const facts = {
-        kernel: { overlay, signals: [] },
+        kernel: { ...KERNEL, overlay },
         absent: ["/etc/hosts"],
         volumes,
       };
@@ -105,7 +113,7 @@ Deno.test("every plan fits together", () => {
     }
   }
   for (const parent of PARENTS) {
-    assemble(attachProgram(9, PIPES, [2]), command({}, parent));
+    assemble(attachProgram(9, PIPES, KERNEL), command({}, parent));
   }
   assemble(initProgram());
   assemble(supervisorProgram(7));
@@ -158,10 +166,10 @@ Deno.test("every way in drops the same capabilities", () => {
     steps.filter(({ args, call }) => call === "prctl" && args[0] === 24)
       .map(({ args }) => Number(args[1]));
   const dropped = drops(create());
-  assertEquals(dropped, drops(attachProgram(9, PIPES, [])));
+  assertEquals(dropped, drops(attachProgram(9, PIPES, KERNEL)));
   const kept = Object.values(CAPABILITIES);
   const all = [...dropped, ...kept].sort((a, b) => a - b);
-  assertEquals(all, Array.from({ length: 64 }, (_, bit) => bit));
+  assertEquals(all, Array.from({ length: LAST + 1 }, (_, bit) => bit));
 });
 
 Deno.test("createProgram() keeps nothing of an ephemeral container", () => {
@@ -177,7 +185,7 @@ Deno.test("createProgram() keeps nothing of an ephemeral container", () => {
 Deno.test("createProgram() gives layers by descriptor, whatever their paths", () => {
   const lower = ["/a,b:c\\d", `/${"ü".repeat(200)}`];
   for (const overlay of ["descriptors", "paths", "mount"] as const) {
-    const kernel = { overlay, signals: [] };
+    const kernel = { ...KERNEL, overlay };
     const { steps } = create({ lower }, { kernel });
     const texts = steps.filter(({ call }) => /fsconfig|^mount$/.test(call))
       .flatMap(({ args }) => args).map(String);

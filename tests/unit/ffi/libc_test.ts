@@ -168,20 +168,6 @@ Deno.test("flock() keeps another one out until the descriptor is closed", () =>
     libc.close(second);
   }));
 
-Deno.test("touch() sets the times of a file to now", () =>
-  inTempDir((directory) => {
-    const path = `${directory}/f`;
-    Deno.writeTextFileSync(path, "");
-    Deno.utimeSync(path, 1, 1);
-    libc.touch(AT_FDCWD, path);
-    assert(Deno.statSync(path).mtime!.getTime() > 1e12);
-    const fd = libc.open(path, O_RDWR);
-    Deno.utimeSync(path, 1, 1);
-    libc.touch(fd, "", AT_EMPTY_PATH);
-    assert(Deno.statSync(path).mtime!.getTime() > 1e12);
-    libc.close(fd);
-  }));
-
 Deno.test("sealedFile() makes a file that nobody can change or unseal", () => {
   const bytes = new Uint8Array([1, 2, 3]);
   const fd = libc.sealedFile("test", bytes);
