@@ -246,6 +246,13 @@ export class Assembly {
     if (typeof arg === "string") return data.text(arg);
     if (arg instanceof Uint8Array) return data.bytes(arg);
     if (isVector(arg)) return data.vector(arg);
+    if ("words" in arg) {
+      const words = arg.words.map((word) => {
+        if (isResult(word)) throw new TypeError("a word cannot be a result");
+        return this.#argument(word, known, data);
+      });
+      return data.bytes(new Uint8Array(new BigUint64Array(words).buffer));
+    }
     if (isResult(arg)) {
       const index = find("result", known.labels, arg.result);
       return this.#place.address + BigInt(stepOffset(index) + RESULT_OFFSET);

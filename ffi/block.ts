@@ -13,7 +13,8 @@ import {
   HEADER_STOPPED,
   INSTRUCTION_SIZE,
 } from "./instruction.ts";
-import { HOST_ARCH, Mapping, spawn } from "./native.ts";
+import { HOST_ARCH } from "./arch.ts";
+import { Mapping, spawn } from "./native.ts";
 import type { Program, Step } from "./step.ts";
 
 /** What failed in a program. */

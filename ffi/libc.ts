@@ -7,7 +7,7 @@
 
 export { SyscallError } from "./errors.ts";
 export * from "./files.ts";
-export { HOST_ARCH } from "./native.ts";
+export { HOST_ARCH } from "./arch.ts";
 export * from "./processes.ts";
 export * from "./signals.ts";
 export { type Changed, syscall, type Value } from "./syscall.ts";

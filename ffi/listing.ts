@@ -69,6 +69,7 @@ function argument(arg: Argument): string {
   if ("buffer" in arg) {
     return `&${arg.buffer}${arg.offset ? `+${arg.offset}` : ""}`;
   }
+  if ("words" in arg) return `{${arg.words.map(argument).join(", ")}}`;
   return `[${arg.map((text) => JSON.stringify(text)).join(", ")}]`;
 }
 

@@ -8,12 +8,9 @@
  * @module
  */
 
-import type { Arch } from "./arch.ts";
+import { HOST_ARCH } from "./arch.ts";
 import { callNumber, type SystemCall } from "./calls.ts";
 import { MACHINE } from "./machine.ts";
-
-/** The architecture of this process. */
-export const HOST_ARCH: Arch = Deno.build.arch;
 
 /** sys/mman.h: asm-generic/mman-common.h, Linux 6.1. */
 const PROT_READ = 1;

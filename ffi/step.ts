@@ -21,10 +21,16 @@ export interface BufferArgument {
   readonly offset?: number;
 }
 
+/** The address of 64-bit words: of a struct that points to other things. */
+export interface WordsArgument {
+  /** What each word is, as it would be passed. No results: they come late. */
+  readonly words: readonly Exclude<Argument, ResultArgument>[];
+}
+
 /**
  * An argument of a step: a number as it is; the address of a NUL-terminated
- * UTF-8 text, of a copy of bytes, or of a null-ended vector of texts (argv,
- * envp); a result; an address in a buffer.
+ * UTF-8 text, of a copy of bytes, of a null-ended vector of texts (argv,
+ * envp), or of words; a result; an address in a buffer.
  */
 export type Argument =
   | number
@@ -32,6 +38,7 @@ export type Argument =
   | string
   | Uint8Array
   | readonly string[]
+  | WordsArgument
   | ResultArgument
   | BufferArgument;
 

@@ -8,7 +8,8 @@ import { O_CLOEXEC } from "./constants.ts";
 import { SyscallError } from "./errors.ts";
 import { ERRNO } from "./errno.ts";
 import { close, write } from "./files.ts";
-import { HOST_ARCH, Mapping, rawCallLater } from "./native.ts";
+import { HOST_ARCH } from "./arch.ts";
+import { Mapping, rawCallLater } from "./native.ts";
 import { syscall } from "./syscall.ts";
 import { word } from "./data.ts";
 

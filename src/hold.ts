@@ -5,7 +5,7 @@
  * @module
  */
 
-import { LOCK_EX, LOCK_NB, O_RDONLY } from "../ffi/constants.ts";
+import { LOCK_EX, LOCK_NB, LOCK_UN, O_RDONLY } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { close, flock, open, SyscallError } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
@@ -33,9 +33,13 @@ export class Hold implements Disposable {
     this.#take("work", work, "-w");
   }
 
-  /** Gives the directories back, unless somebody else has the descriptors. */
+  /** Gives the directories back. */
   [Symbol.dispose](): void {
-    this.descriptors.forEach(close);
+    for (const descriptor of this.descriptors) {
+      // A child that is being started may have a copy of the descriptor.
+      flock(descriptor, LOCK_UN);
+      close(descriptor);
+    }
     this.#held.clear();
   }
 
@@ -43,10 +47,11 @@ export class Hold implements Disposable {
     if (this.#held.has(path)) return;
     const descriptor = openDirectory(path);
     if (descriptor === undefined) return;
-    this.#held.set(path, descriptor);
     try {
       flock(descriptor, LOCK_EX | LOCK_NB);
+      this.#held.set(path, descriptor);
     } catch (error) {
+      close(descriptor);
       const isHeld = error instanceof SyscallError &&
         error.errno === ERRNO.EAGAIN;
       // Where a file system has no locks, there is nothing to be held.

@@ -59,7 +59,7 @@ import {
   startProcess,
   type Stdio,
 } from "./process.ts";
-import { capabilitySteps, maskSteps, prepareMasks } from "./restrictions.ts";
+import { maskSteps, prepareMasks, restrictionSteps } from "./restrictions.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { NONE, type PlanStep } from "./step.ts";
 import { scratchSteps, type Storage, storageSteps } from "./storage.ts";
@@ -184,7 +184,7 @@ export function createProgram(
       ...maskSteps(),
       ...mountHostFiles(files),
       ...attachVolumes(volumes, facts.volumes),
-      ...capabilitySteps(facts.kernel.lastCapability),
+      ...restrictionSteps(facts.kernel.lastCapability),
       ...(script === undefined ? [] : initScriptSteps(script, scriptEnv)),
       ...lookupSteps(pipes),
     ],
@@ -228,7 +228,7 @@ export function attachProgram(
         why: "Cannot enter the running instance",
         hints: { ESRCH: "it has just ended: try again" },
       },
-      ...capabilitySteps(kernel.lastCapability),
+      ...restrictionSteps(kernel.lastCapability),
       ...lookupSteps(pipes),
     ],
   };

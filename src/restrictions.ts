@@ -1,11 +1,12 @@
 /**
- * What root inside cannot do: capabilities, and paths of `/proc` and `/sys`
- * that reach the host. The same for a container that is created and for a
- * command that is attached.
+ * What root inside cannot do: system calls, capabilities, and paths of `/proc`
+ * and `/sys` that reach the host. The same for a container that is created and
+ * for a command that is attached.
  *
  * @module
  */
 
+import { HOST_ARCH } from "../ffi/arch.ts";
 import {
   AT_FDCWD,
   MS_BIND,
@@ -18,6 +19,7 @@ import {
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAPBSET_DROP,
 } from "../ffi/constants.ts";
+import { filterSteps } from "./filter_steps.ts";
 import { quote } from "./quote.ts";
 import { attachMount, copyMount, NONE, type PlanStep } from "./step.ts";
 import { SCRATCH } from "./storage.ts";
@@ -127,25 +129,27 @@ export function maskSteps(): PlanStep[] {
 }
 
 /**
- * Takes from pid 1, and so from all that it starts, every capability that root
- * does not have inside.
+ * Takes from pid 1, and so from all that it starts, every system call and every
+ * capability that root does not have inside.
  *
  * @param last The highest number of a capability that the kernel has.
  * @returns The steps.
  *
  * @example No capability to mount
  * ```ts
- * import { capabilitySteps } from "cage/src/restrictions.ts";
+ * import { restrictionSteps } from "cage/src/restrictions.ts";
  * import { assert } from "@std/assert";
  *
  * const CAP_SYS_ADMIN = 21;
- * assert(capabilitySteps(40).some(({ args }) => args[1] === CAP_SYS_ADMIN));
+ * assert(restrictionSteps(40).some(({ args }) => args[1] === CAP_SYS_ADMIN));
  * ```
  */
-export function capabilitySteps(last: number): PlanStep[] {
+export function restrictionSteps(last: number): PlanStep[] {
   const kept = new Set(Object.values(CAPABILITIES));
   const all = Array.from({ length: last + 1 }, (_, bit) => bit);
   return [
+    // As long as root still may without giving up all privileges to come.
+    ...filterSteps(HOST_ARCH),
     ...all.filter((bit) => !kept.has(bit)).map((bit): PlanStep => ({
       call: "prctl",
       args: [PR_CAPBSET_DROP, bit, NONE, NONE, NONE],

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { exists, sh, test } from "./support/mod.ts";
+import { cage, exists, sh, spawnCage, test, waiting } from "./support/mod.ts";
 
 /** Where root inside can write. */
 const WRITABLE = ["", "/dev", "/dev/shm", "/tmp", "/var/tmp", "/run", "/home"];
@@ -77,6 +77,42 @@ test("cage gives root no capability to get at the host", async (t) => {
     ]),
     ["chown 1 /home", "chroot / true"],
   );
+});
+
+test("cage filters system calls, and as much for a second command", async (t) => {
+  const script = "grep Seccomp /proc/self/status; readlink /proc/self/exe";
+  const expected = "Seccomp:\t2\nSeccomp_filters:\t1\n/bin/busybox\n";
+  await using first = spawnCage([
+    ...await t.options(),
+    ...waiting(`${script}; echo ready`),
+  ]);
+  await first.seen("ready");
+  assertEquals(await t.sh(script), expected);
+  assertEquals((await first.end()).stdout, `${expected}ready\n`);
+});
+
+test("cage refuses calls that root has the capabilities for", async (t) => {
+  const options = ["-n", t.name, "--ephemeral"];
+  // Python of this machine, whose own root it is.
+  const script = "import ctypes, errno, fcntl, socket\n" +
+    "def tell(call):\n" +
+    "    try: print(call() or 'done')\n" +
+    "    except OSError as error: print(errno.errorcode[error.errno])\n" +
+    "libc = ctypes.CDLL(None, use_errno=True)\n" +
+    "def keyctl():\n" +
+    "    if libc.syscall(250, 0, -3, 1, 0, 0) < 0:\n" +
+    "        raise OSError(ctypes.get_errno(), '')\n" +
+    "tell(keyctl)\n" +
+    "tell(lambda: fcntl.ioctl(0, 0x5412, b'x'))\n" +
+    "tell(lambda: socket.socket(40, 1, 0) and None)\n" +
+    "tell(lambda: socket.socket(2, 1, 0) and None)\n";
+  const python = ["--", "/usr/bin/python3", "-c", script];
+  const { stderr, stdout } = await cage([...options, ...python]);
+  assertEquals([stdout, stderr], ["EPERM\nEPERM\nEPERM\ndone\n", ""]);
+}, {
+  skip: Deno.build.arch === "x86_64" && exists("/usr/bin/python3")
+    ? undefined
+    : "there is no python3, or keyctl has another number",
 });
 
 test("cage lets an init script see nothing of the launcher", async (t) => {

@@ -73,6 +73,34 @@ Deno.test("Assembly gives texts, bytes and vectors as addresses of copies", () =
   assertEquals(pointed(view, 0, 3, 8), [0, 0, 0, 0, 0, 0, 0, 0]);
 });
 
+Deno.test("Assembly gives words as the address of what each would be passed as", () => {
+  const view = memory({
+    steps: [{
+      call: "close",
+      args: [1, {
+        words: [-2, "a", new Uint8Array([7, 8]), { buffer: "b", offset: 4 }, {
+          words: [3n],
+        }],
+      }],
+    }],
+    buffers: { b: 8 },
+  });
+  const words = at(view, 0, 2);
+  assertEquals(words % 8n, 0n);
+  const [number, text, bytes, buffer, inner] = [0, 8, 16, 24, 32].map((i) =>
+    view.getBigUint64(Number(words - ADDRESS) + i, true)
+  );
+  const read = (address: bigint, size: number) => [
+    ...new Uint8Array(view.buffer, Number(address - ADDRESS), size),
+  ];
+  assertEquals(number, 2n ** 64n - 2n);
+  assertEquals(read(text, 2), [97, 0]);
+  assertEquals(read(bytes, 2), [7, 8]);
+  assertEquals(buffer % 16n, 4n);
+  assertEquals(read(inner, 8), [3, 0, 0, 0, 0, 0, 0, 0]);
+  assertEquals(at(view, 0, 0) >> 32n, 0n);
+});
+
 Deno.test("Assembly marks results as addresses of values in the mask", () => {
   const view = memory({
     steps: [
@@ -247,6 +275,19 @@ for (
       TypeError,
       'Cannot assemble step 0 (close): Cannot pass "\\ud800" to the ' +
       "kernel: it has a NUL or half a character in it",
+    ],
+    [
+      "a result in words, which would be read too early",
+      step([{ words: [{ result: "a" } as unknown as string] }]),
+      TypeError,
+      "Cannot assemble step 0 (close): a word cannot be a result",
+    ],
+    [
+      "a word that is no integer",
+      step([{ words: [0.5] }]),
+      RangeError,
+      "Cannot assemble step 0 (close): Cannot pass 0.5 to the kernel: it is " +
+      "no integer of 64 bits",
     ],
     [
       "an offset behind a buffer",

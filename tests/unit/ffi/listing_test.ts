@@ -17,11 +17,15 @@ Deno.test("listing() shows every kind of argument", () => {
       }, {
         call: "read",
         args: [{ result: "fd" }, { buffer: "b" }, { buffer: "b", offset: 8 }],
+      }, {
+        call: "seccomp",
+        args: [{ words: [1, { buffer: "b" }, { words: ["a"] }] }],
       }],
     }),
     [
       '0 mount(-1, 0x44000, "a\\nb", <01ff>, <33 bytes>, ["sh", "-c"])',
       "1 read($fd, &b, &b+8)",
+      '2 seccomp({1, &b, {"a"}})',
     ],
   );
 });
