@@ -36,12 +36,7 @@ import {
 import { ERRNO } from "../ffi/errno.ts";
 import type { Program } from "../ffi/step.ts";
 import { CageError, InitScriptError, LaunchError } from "./errors.ts";
-import {
-  contextMessage,
-  errorOf,
-  type PlanFailure,
-  reasonOf,
-} from "./failure.ts";
+import { contextMessage, type PlanFailure, reasonOf } from "./failure.ts";
 import { SCRIPT_INFO } from "./init_script.ts";
 import { databaseText, type Rendezvous } from "./lookup.ts";
 import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
@@ -73,8 +68,8 @@ export interface Process {
   readonly pidfd: number;
 }
 
-/** A step ended the plan. */
-export class PlanError extends CageError {
+/** A step ended the plan. `errorOf` makes the error for a user. */
+export class PlanError extends Error {
   /** The name of the class. */
   override name = "PlanError";
   /** What failed. */
@@ -86,8 +81,7 @@ export class PlanError extends CageError {
    * @param failure What failed.
    */
   constructor(failure: PlanFailure) {
-    const { message, status } = errorOf(failure);
-    super(message, status);
+    super(failure.step.why);
     this.failure = failure;
   }
 }
@@ -103,7 +97,8 @@ const BLOCK_SIZE = 8 << 20;
  *
  * @param plan The plan.
  * @returns The process of the command, or pid 1 of the container around it.
- * @throws {CageError} If it fails. No process is left then.
+ * @throws {PlanError} If a step fails. No process is left then.
+ * @throws {CageError} If something else is wrong.
  */
 export function* runPlan(plan: Plan): Waiting<Process> {
   using block = new Block(BLOCK_SIZE);
@@ -274,7 +269,10 @@ function commandId(block: Block): number {
   return view(block.buffer(COMMAND)).getInt32(0, true);
 }
 
-function failed(block: Block, second: readonly PlanStep[]): CageError {
+function failed(
+  block: Block,
+  second: readonly PlanStep[],
+): PlanError | CageError {
   const failure = block.failure();
   if (!failure?.stopped) {
     return scriptFailure(block) ??

@@ -25,8 +25,8 @@ import {
 } from "../ffi/libc.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { PlanError, runPlan } from "./child.ts";
-import { LaunchError, UsageError } from "./errors.ts";
-import { needsImage } from "./failure.ts";
+import { UsageError } from "./errors.ts";
+import { errorOf, needsImage } from "./failure.ts";
 import type { Caller, Facts } from "./facts.ts";
 import { Hold } from "./hold.ts";
 import { findCaller, findFacts, findKernel } from "./host.ts";
@@ -164,7 +164,7 @@ function* create(creating: Creating): Waiting<Started> {
   } catch (error) {
     hold[Symbol.dispose]();
     releaseClaim(claim);
-    throw error;
+    throw forUser(error);
   }
 }
 
@@ -251,13 +251,18 @@ function* attach(
     });
   } catch (error) {
     // It ended in between: there may be another one, or none.
-    const isGone = error instanceof LaunchError && error.call === "setns" &&
-      error.errno === ERRNO.ESRCH;
+    const isGone = error instanceof PlanError &&
+      error.failure.step.call === "setns" &&
+      error.failure.errno === ERRNO.ESRCH;
     if (isGone) return undefined;
-    throw error;
+    throw forUser(error);
   } finally {
     close(pidfd);
   }
+}
+
+function forUser(error: unknown): unknown {
+  return error instanceof PlanError ? errorOf(error.failure) : error;
 }
 
 /** The program of pid 1, in memory that has no name. */
