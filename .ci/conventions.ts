@@ -19,6 +19,7 @@ export const ACTING: readonly string[] = [
   "src/launcher.ts",
   "src/library.ts",
   "src/privilege.ts",
+  "src/process_state.ts",
   "src/reactor.ts",
   "src/script_file.ts",
   "src/stdio.ts",

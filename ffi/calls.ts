@@ -91,6 +91,7 @@ export const NUMBERS = {
   capget: [125, 90],
   prctl: [157, 167],
   seccomp: [317, 277],
+  keyctl: [250, 219],
   umask: [95, 166],
   sethostname: [170, 161],
   setdomainname: [171, 162],

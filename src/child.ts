@@ -195,14 +195,21 @@ class Child implements Disposable {
   }
 }
 
+const TOO_MANY = "too many run: stop some, or raise the limits of processes " +
+  "(ulimit -u) and of namespaces (user.max_pid_namespaces)";
+
+const CLONE_HINTS: Readonly<Record<number, string>> = {
+  [ERRNO.EAGAIN]: TOO_MANY,
+  [ERRNO.ENOSPC]: TOO_MANY,
+  [ERRNO.EPERM]: "root inside a container may not: run it outside",
+};
+
 function cannotClone({ call, errno }: SyscallError, flags: number) {
   const what = flags === 0
     ? "Cannot start a process"
     : "Cannot create a container";
-  const hint = errno === ERRNO.EAGAIN || errno === ERRNO.ENOSPC
-    ? "too many run: stop some, or raise the limits of processes, as " +
-      "ulimit -u, and of namespaces, as user.max_pid_namespaces"
-    : "the kernel must have mount, pid, ipc, uts and cgroup namespaces";
+  const hint = CLONE_HINTS[errno] ??
+    "the kernel must have mount, pid, ipc, uts and cgroup namespaces";
   const sentence = `${what}: ${reasonOf(errno)}: ${hint}`;
   return new LaunchError(sentence, call, errno);
 }

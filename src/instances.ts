@@ -33,16 +33,10 @@ import {
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { LaunchError, UsageError } from "./errors.ts";
 import { reasonOf } from "./failure.ts";
-import {
-  isEnding,
-  parsePid,
-  parseStart,
-  type ProcessId,
-  timespec,
-} from "./pid_file.ts";
+import { parsePid, timespec } from "./pid_file.ts";
+import { identify, openSupervisor, stateOf } from "./process_state.ts";
 import { quote } from "./quote.ts";
 import { prefixes } from "./step.ts";
-import { SUPERVISOR_NAME } from "./supervisor.ts";
 import { untilLocked, untilReadable, type Waiting } from "./wait.ts";
 
 /** An instance that runs. */
@@ -173,39 +167,6 @@ export function peekInstance(path: string): number | undefined {
   }
 }
 
-/**
- * Opens the supervisor of an instance, which holds its directories.
- *
- * @param pid The id of pid 1 of the instance.
- * @returns A pidfd, unless another program launched the instance.
- *
- * @example This process supervises nothing
- * ```ts
- * import { openSupervisor } from "cage/src/instances.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(openSupervisor(0), undefined);
- * ```
- */
-export function openSupervisor(pid: number): number | undefined {
-  try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    const parent = Number(/^PPid:\t([0-9]+)$/m.exec(status)?.[1]);
-    const pidfd = pidfdOpen(parent);
-    const name = Deno.readTextFileSync(`/proc/${parent}/comm`);
-    if (name === `${SUPERVISOR_NAME}\n`) return pidfd;
-    close(pidfd);
-  } catch {
-    // It has just ended.
-  }
-  return undefined;
-}
-
-function identify(pid: number): ProcessId {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  return { pid, start: parseStart(stat) };
-}
-
 function isMissing({ errno }: LaunchError): boolean {
   return errno === ERRNO.ENOENT || errno === ERRNO.ENOTDIR;
 }
@@ -322,17 +283,6 @@ function* findProcess(pid: number, start: bigint): Waiting<Found> {
   if (state === "ending") yield* untilReadable(pidfd);
   close(pidfd);
   return { kind: "gone", ...(supervisor === undefined ? {} : { supervisor }) };
-}
-
-function stateOf(pid: number, start: bigint): "running" | "ending" | "other" {
-  try {
-    if (identify(pid).start !== start) return "other";
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    return isEnding(status) ? "ending" : "running";
-  } catch {
-    // No such process any more.
-    return "other";
-  }
 }
 
 /** The time of the last change, `stx_mtime` of statx(2), in nanoseconds. */

@@ -37,7 +37,6 @@ import {
   claimInstance,
   findInstance,
   GRACE,
-  openSupervisor,
   releaseClaim,
   type Running,
   writePidFile,
@@ -45,6 +44,7 @@ import {
 import { type Layout, layoutOf } from "./layout.ts";
 import { attachProgram, createProgram, NAMESPACES } from "./plan.ts";
 import type { Stdio } from "./process.ts";
+import { openSupervisor } from "./process_state.ts";
 import { quote } from "./quote.ts";
 import { openScript } from "./script_file.ts";
 import type { ContainerSpec } from "./spec.ts";

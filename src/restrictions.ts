@@ -48,6 +48,9 @@ export const CAPABILITIES: Readonly<Record<string, number>> = {
 /** `_LINUX_CAPABILITY_VERSION_3` of linux/capability.h, Linux 2.6.26. */
 const CAPABILITY_VERSION = 0x20080522;
 
+/** A session keyring of its own: linux/keyctl.h, Linux 2.6.10. */
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+
 /** Paths that can be read but not written, as in Docker. */
 const READ_ONLY = [
   "/proc/bus",
@@ -148,6 +151,13 @@ export function restrictionSteps(last: number): PlanStep[] {
   const kept = new Set(Object.values(CAPABILITIES));
   const all = Array.from({ length: last + 1 }, (_, bit) => bit);
   return [
+    {
+      call: "keyctl",
+      args: [KEYCTL_JOIN_SESSION_KEYRING, NONE],
+      // Kernels without keys have none to be shared.
+      onError: { errno: "ENOSYS" },
+      why: "Cannot leave the keyring of the caller's session",
+    },
     // As long as root still may without giving up all privileges to come.
     ...filterSteps(HOST_ARCH),
     ...all.filter((bit) => !kept.has(bit)).map((bit): PlanStep => ({

@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { cage, sh, spawnCage, test, waiting } from "./support/mod.ts";
+import {
+  cage,
+  cageWords,
+  sh,
+  spawnCage,
+  test,
+  waiting,
+} from "./support/mod.ts";
 import { type Missing, withoutCalls } from "./support/kernel.ts";
 import { whyNoTerminal } from "./support/terminal.ts";
 
@@ -87,6 +94,19 @@ test("cage says what a kernel lacks that has no namespaces", async (t) => {
       "must have mount, pid, ipc, uts and cgroup namespaces\n",
   });
 }, SKIP);
+
+test("cage says why it does not run inside itself", async (t) => {
+  const checkout = new URL("../..", import.meta.url).pathname;
+  const volume = ["-v", `${checkout}:${checkout}:ro`];
+  const inside = [...cageWords(), "--ephemeral", "true"];
+  const args = ["-n", t.name, "--ephemeral", ...volume, "--", ...inside];
+  assertEquals(await cage(args), {
+    status: 125,
+    stdout: "",
+    stderr: "cage: Cannot create a container: operation not permitted: " +
+      "root inside a container may not: run it outside\n",
+  });
+});
 
 test("cage attaches on a kernel without the newer calls", async (t) => {
   const within = withoutCalls(FSOPEN, FSCONFIG_SET_FD, MOUNT_SETATTR);

@@ -30,7 +30,6 @@ Object.assign(NUMBERS, {
   getpid_x32: [0x40000000 | 39, 0x40000000 | 172],
   io_uring_setup: [425, 425],
   kexec_load: [246, 104],
-  keyctl: [250, 219],
   newest: [1023, 1023],
   open_by_handle_at: [304, 265],
   perf_event_open: [298, 241],

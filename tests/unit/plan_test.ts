@@ -172,6 +172,14 @@ Deno.test("every way in drops the same capabilities", () => {
   assertEquals(all, Array.from({ length: LAST + 1 }, (_, bit) => bit));
 });
 
+Deno.test("every way in leaves the caller's keyring before calls are filtered", () => {
+  for (const program of [create(), attachProgram(9, PIPES, KERNEL)]) {
+    const at = places(program, "keyctl", "seccomp", "capset");
+    assertEquals(at, at.toSorted((a, b) => a - b));
+    assert(at[0] > 0);
+  }
+});
+
 Deno.test("createProgram() keeps nothing of an ephemeral container", () => {
   const { steps } = create({ ephemeral: true }, {}, {
     storage: { kind: "memory" },
