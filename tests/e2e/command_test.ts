@@ -186,6 +186,13 @@ test("cage gives a command the umask 022", async (t) => {
   }
 });
 
+test("cage lets signals stay ignored that nohup and a shell's & ignore", async (t) => {
+  const within = ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh"];
+  const args = [...await t.options(), "grep", "SigIgn", "/proc/self/status"];
+  const { stdout } = await cage(args, { within });
+  assertEquals(stdout, "SigIgn:\t0000000000000007\n");
+});
+
 test("cage gives a command signals as they are by default", async (t) => {
   const words = [...cageWords(), ...await t.options()];
   for (const more of [[], ["--no-init"]]) {

@@ -91,6 +91,9 @@ export async function output(
   throw new Error(`${words.join(" ")}: status ${status}: ${stderr}${stdout}`);
 }
 
+/** What runs tests in the background may have it ignore SIGINT and SIGQUIT. */
+const DEFAULT_SIGNALS = ["--default-signal", "--"];
+
 /**
  * Starts a program.
  *
@@ -102,10 +105,9 @@ export function spawn(
   words: readonly string[],
   options: RunOptions = {},
 ): Child {
-  const [program, ...args] = [...options.within ?? [], ...words];
   const child = new Child(
-    new Deno.Command(program, {
-      args,
+    new Deno.Command("env", {
+      args: [...DEFAULT_SIGNALS, ...options.within ?? [], ...words],
       cwd: options.cwd,
       env: options.env,
       clearEnv: options.clearEnv,
