@@ -22,6 +22,7 @@ import { Block } from "../ffi/block.ts";
 import {
   ALL_SIGNALS,
   close,
+  kill,
   pidfdOpen,
   pidfdSendSignal,
   pipe2,
@@ -170,7 +171,7 @@ class Child implements Disposable {
     const mask = rtSigprocmask(ALL_SIGNALS);
     try {
       this.pid = block.start(flags);
-      this.#pidfd = pidfdOpen(this.pid);
+      this.#pidfd = openChild(this.pid);
     } catch (error) {
       this.#memory[Symbol.dispose]();
       if (!(error instanceof SyscallError)) throw error;
@@ -195,12 +196,24 @@ class Child implements Disposable {
   }
 }
 
+/** A child that cannot be held is not left alone. */
+function openChild(pid: number): number {
+  try {
+    return pidfdOpen(pid);
+  } catch (error) {
+    kill(pid, SIGNALS.SIGKILL);
+    syscall("waitid", P_PID, pid, 0, WEXITED, 0);
+    throw error;
+  }
+}
+
 const TOO_MANY = "too many run: stop some, or raise the limits of processes " +
   "(ulimit -u) and of namespaces (user.max_pid_namespaces)";
 
 const CLONE_HINTS: Readonly<Record<number, string>> = {
   [ERRNO.EAGAIN]: TOO_MANY,
   [ERRNO.ENOSPC]: TOO_MANY,
+  [ERRNO.EMFILE]: "too many descriptors are open: raise the limit (ulimit -n)",
   [ERRNO.EPERM]: "root inside a container may not: run it outside",
 };
 

@@ -69,12 +69,10 @@ export function drive<T>(waiting: Waiting<T>): T {
 /** The signals of {@linkcode ENDING}, blocked and to be read. */
 class Signals implements Disposable {
   readonly descriptor: number;
-  readonly mask: bigint;
 
+  /** They stay blocked: what comes next is to get them. */
   constructor() {
-    const before = rtSigprocmask();
-    this.mask = before;
-    rtSigprocmask(before | ENDING);
+    rtSigprocmask(rtSigprocmask() | ENDING);
     this.descriptor = signalfd4(ENDING);
   }
 
