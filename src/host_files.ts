@@ -17,7 +17,13 @@ import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { quote } from "./quote.ts";
 import type { HostFiles } from "./facts.ts";
 import { S_IFREG } from "./mounts.ts";
-import { attachMount, copyMount, type PlanStep, prefixes } from "./step.ts";
+import {
+  attachMount,
+  copyMount,
+  label,
+  type PlanStep,
+  prefixes,
+} from "./step.ts";
 import { SCRATCH } from "./storage.ts";
 
 /** The name of the step that gives the layer of {@linkcode absentLayer}. */
@@ -172,7 +178,7 @@ export function mountHostFiles(files: readonly HostFile[]): PlanStep[] {
         onError: { goto: end },
       },
       attachMount(path, { result: target }, { onError: {} }),
-      { name: end, call: "umask", args: [0] },
+      label(end),
     ];
   });
 }

@@ -14,9 +14,14 @@ import {
   SIGINFO,
   WEXITED,
 } from "../ffi/constants.ts";
-import { executeDescriptor, startProcess, unblockSignals } from "./process.ts";
+import {
+  executeDescriptor,
+  startProcess,
+  UMASK,
+  unblockSignals,
+} from "./process.ts";
 import { quote } from "./quote.ts";
-import { goTo, NONE, openInside, type PlanStep } from "./step.ts";
+import { goTo, label, NONE, openInside, type PlanStep } from "./step.ts";
 
 /** The buffer with the `siginfo_t` of the script when it has ended. */
 export const SCRIPT_INFO = "script-info";
@@ -71,7 +76,7 @@ export function initScriptSteps(
     startProcess("script", 0, "run-script", "Cannot start the init script"),
     ...waitForScript(script),
     ...runScript(script, env),
-    { name: "script-done", call: "umask", args: [0] },
+    label("script-done"),
   ];
 }
 
@@ -147,7 +152,7 @@ function runScript(
     },
     // Standard input is the command's, and only once there to be read.
     { call: "dup3", args: [{ result: "run-script" }, 0, 0], why },
-    { call: "umask", args: [0o022] },
+    { call: "umask", args: [UMASK] },
     unblockSignals(),
     executeDescriptor(descriptor, [path], env, { onError: {}, why }),
     { call: "execve", args: ["/bin/sh", ["sh", file], env], why },

@@ -8,7 +8,7 @@
 
 import { O_NONBLOCK, O_RDONLY } from "../ffi/constants.ts";
 import { UsageError } from "./errors.ts";
-import { goTo, openInside, type PlanStep } from "./step.ts";
+import { goTo, label, openInside, type PlanStep } from "./step.ts";
 
 /** Most bytes of `/etc/passwd` and of `/etc/group`. */
 export const DATABASE_SIZE = 1 << 20;
@@ -68,7 +68,7 @@ export function lookupSteps({ ready, go }: Rendezvous): PlanStep[] {
     },
     goTo("go"),
     { name: "gone", call: "exit_group", args: [1] },
-    { name: "go", call: "umask", args: [0o022] },
+    label("go"),
   ];
 }
 
@@ -118,6 +118,6 @@ function readDatabase(file: "passwd" | "group"): PlanStep[] {
       args: [{ result: `open-${file}` }, { buffer: file }, DATABASE_SIZE],
       onError: {},
     },
-    { name: `${read}-end`, call: "umask", args: [0] },
+    label(`${read}-end`),
   ];
 }

@@ -19,7 +19,7 @@ import {
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { quote } from "./quote.ts";
 import type { Kernel } from "./facts.ts";
-import { attachMount, NONE, openTop, type PlanStep } from "./step.ts";
+import { attachMount, label, NONE, openTop, type PlanStep } from "./step.ts";
 import { UPPER, WORK } from "./storage.ts";
 
 /** The name of the step that gives the root of the overlay. */
@@ -169,7 +169,7 @@ function mountContext(settings: readonly Setting[]): PlanStep[] {
     },
     attachMount(ROOT, "/", { ifZero: "overlay-mounted", why: WHY }),
     ...names.flatMap(readMessage),
-    { name: "overlay-mounted", call: "umask", args: [0] },
+    label("overlay-mounted"),
   ];
 }
 

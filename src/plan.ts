@@ -61,7 +61,7 @@ import {
 } from "./process.ts";
 import { maskSteps, prepareMasks, restrictionSteps } from "./restrictions.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { NONE, type PlanStep } from "./step.ts";
+import { label, NONE, type PlanStep } from "./step.ts";
 import { scratchSteps, type Storage, storageSteps } from "./storage.ts";
 import { resolveUser } from "./users.ts";
 import { attachVolumes, openVolumes } from "./volume_steps.ts";
@@ -272,7 +272,7 @@ export function commandProgram(
       ...(parent.kind === "init"
         ? becomeInit(parent)
         : [{ call: "exit_group", args: [0] } as const]),
-      { name: "enter", call: "umask", args: [0] },
+      label("enter"),
       ...executeSteps(execution),
     ],
   };

@@ -25,7 +25,7 @@ import { NONE, type PlanStep } from "./step.ts";
 import type { ResolvedUser } from "./users.ts";
 
 /** The mask of the files that a command makes: as at a login. */
-const UMASK = 0o022;
+export const UMASK = 0o022;
 
 /** The name of the first of the steps that execute a command. */
 export const EXECUTE = "execute";

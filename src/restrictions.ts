@@ -21,7 +21,7 @@ import {
 } from "../ffi/constants.ts";
 import { filterSteps } from "./filter_steps.ts";
 import { quote } from "./quote.ts";
-import { attachMount, copyMount, NONE, type PlanStep } from "./step.ts";
+import { attachMount, copyMount, label, NONE, type PlanStep } from "./step.ts";
 import { SCRATCH } from "./storage.ts";
 
 /**
@@ -204,7 +204,7 @@ function attachReadOnly(path: string, flags: number): PlanStep[] {
       args: [NONE, path, NONE, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NONE],
       why,
     },
-    { name: end, call: "umask", args: [0] },
+    label(end),
   ];
 }
 

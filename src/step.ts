@@ -238,7 +238,7 @@ export function attachMount(
 /**
  * Goes to a label, always.
  *
- * @param label The name of the step to go to.
+ * @param name The name of the step to go to.
  * @returns The step; `zero` must be a buffer of the program.
  *
  * @example A jump
@@ -249,6 +249,25 @@ export function attachMount(
  * assertEquals(goTo("end").ifZero, "end");
  * ```
  */
-export function goTo(label: string): PlanStep {
-  return { call: "load", args: [{ buffer: "zero" }, 0], ifZero: label };
+export function goTo(name: string): PlanStep {
+  return { call: "load", args: [{ buffer: "zero" }, 0], ifZero: name };
+}
+
+/**
+ * A place to go to.
+ *
+ * @param name The name to go to.
+ * @returns The step, which does nothing; `zero` must be a buffer of the
+ * program.
+ *
+ * @example The end of a part
+ * ```ts
+ * import { label } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(label("end").name, "end");
+ * ```
+ */
+export function label(name: string): PlanStep {
+  return { name, call: "load", args: [{ buffer: "zero" }, 0] };
 }

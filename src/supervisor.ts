@@ -25,7 +25,7 @@ import {
   WNOWAIT,
 } from "../ffi/constants.ts";
 import type { Argument, Program } from "../ffi/step.ts";
-import { goTo, NONE, type PlanStep } from "./step.ts";
+import { goTo, label, NONE, type PlanStep } from "./step.ts";
 
 /** The buffer of {@linkcode initProgram} for the id of the first command. */
 export const COMMAND_ID = "command";
@@ -266,7 +266,7 @@ function passSignals(
 function exitSteps(before: readonly PlanStep[]): PlanStep[] {
   const status = { ...INFO, offset: SIGINFO.status };
   return [
-    { name: "ended", call: "load", args: [{ buffer: "zero" }, 0] },
+    label("ended"),
     ...before,
     {
       call: "load",
@@ -297,6 +297,6 @@ function removePidFile({ descriptor, path }: PidFile): PlanStep[] {
       ifZero: "removed",
     },
     { call: "unlinkat", args: [AT_FDCWD, path, 0], onError: {} },
-    { name: "removed", call: "load", args: [{ buffer: "zero" }, 0] },
+    label("removed"),
   ];
 }

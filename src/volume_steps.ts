@@ -24,6 +24,7 @@ import type { Volume } from "./spec.ts";
 import {
   attachMount,
   copyMount,
+  label,
   makeDirectories,
   NONE,
   openInside,
@@ -74,7 +75,7 @@ export function openVolumes(
         why,
       }),
       ...copyByPath(name, facts[index], flags, why),
-      { name: `${name}-open`, call: "umask", args: [0] },
+      label(`${name}-open`),
     ];
   });
 }
