@@ -96,8 +96,9 @@ test("cage says what a kernel lacks that has no namespaces", async (t) => {
 }, SKIP);
 
 test("cage says why it does not run inside itself", async (t) => {
-  // What it is run from may be in /tmp, which is another one inside.
-  const volume = ["-v", "/tmp:/tmp:ro"];
+  // What it is run from may be in a directory that is another one inside.
+  const checkout = new URL("../..", import.meta.url).pathname;
+  const volume = ["-v", "/tmp:/tmp:ro", "-v", `${checkout}:${checkout}:ro`];
   const inside = [...cageWords(), "--ephemeral", "true"];
   const args = ["-n", t.name, "--ephemeral", ...volume, "--", ...inside];
   assertEquals(await cage(args), {
