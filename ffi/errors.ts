@@ -5,7 +5,7 @@
  */
 
 import type { SystemCall } from "./calls.ts";
-import { errnoName, errnoText } from "./errno.ts";
+import { ERRNO, type ErrnoName, errnoName, errnoText } from "./errno.ts";
 
 /**
  * A system call failed.
@@ -42,4 +42,24 @@ export class SyscallError extends Error {
     this.errno = errno;
     this.code = errnoName(errno) ?? `E${errno}`;
   }
+}
+
+/**
+ * Tells whether something thrown is a failed system call with this error.
+ *
+ * @param error What was thrown.
+ * @param code The name of the error.
+ * @returns Whether it is.
+ *
+ * @example A descriptor that is not open
+ * ```ts
+ * import { hasErrno, SyscallError } from "cage/ffi/errors.ts";
+ * import { assert } from "@std/assert";
+ *
+ * assert(hasErrno(new SyscallError("close", 9), "EBADF"));
+ * assert(!hasErrno(new Error("EBADF"), "EBADF"));
+ * ```
+ */
+export function hasErrno(error: unknown, code: ErrnoName): boolean {
+  return error instanceof SyscallError && error.errno === ERRNO[code];
 }

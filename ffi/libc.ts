@@ -5,7 +5,7 @@
  * @module
  */
 
-export { SyscallError } from "./errors.ts";
+export { hasErrno, SyscallError } from "./errors.ts";
 export * from "./files.ts";
 export { HOST_ARCH } from "./arch.ts";
 export * from "./processes.ts";

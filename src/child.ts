@@ -22,6 +22,7 @@ import { Block } from "../ffi/block.ts";
 import {
   ALL_SIGNALS,
   close,
+  hasErrno,
   kill,
   pidfdOpen,
   pidfdSendSignal,
@@ -258,9 +259,7 @@ function letGo({ writer }: Pipe): void {
   try {
     write(writer, new Uint8Array(1));
   } catch (error) {
-    const isGone = error instanceof SyscallError &&
-      error.errno === ERRNO.EPIPE;
-    if (!isGone) throw error;
+    if (!hasErrno(error, "EPIPE")) throw error;
   }
 }
 

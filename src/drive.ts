@@ -5,16 +5,15 @@
  */
 
 import { LOCK_EX, SIGNALS } from "../ffi/constants.ts";
-import { ERRNO } from "../ffi/errno.ts";
 import {
   close,
   flock,
+  hasErrno,
   poll,
   read,
   rtSigprocmask,
   signalfd4,
   signalSet,
-  SyscallError,
 } from "../ffi/libc.ts";
 import { CageError } from "./errors.ts";
 import type { Wait, Waiting } from "./wait.ts";
@@ -125,5 +124,5 @@ function pollAgain(descriptors: readonly number[], atMost?: number): number[] {
 }
 
 function isInterrupted(error: unknown): boolean {
-  return error instanceof SyscallError && error.errno === ERRNO.EINTR;
+  return hasErrno(error, "EINTR");
 }

@@ -6,8 +6,7 @@
  */
 
 import { LOCK_EX, LOCK_NB, LOCK_UN, O_RDONLY } from "../ffi/constants.ts";
-import { ERRNO } from "../ffi/errno.ts";
-import { close, flock, open, SyscallError } from "../ffi/libc.ts";
+import { close, flock, hasErrno, open, SyscallError } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { UsageError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
@@ -52,10 +51,8 @@ export class Hold implements Disposable {
       this.#held.set(path, descriptor);
     } catch (error) {
       close(descriptor);
-      const isHeld = error instanceof SyscallError &&
-        error.errno === ERRNO.EAGAIN;
       // Where a file system has no locks, there is nothing to be held.
-      if (!isHeld) return;
+      if (!hasErrno(error, "EAGAIN")) return;
       throw new UsageError(
         `Cannot use ${kind} directory ${quote(path)}: another instance uses ` +
           `it: stop that one with -k, or use ${option} to put it elsewhere`,

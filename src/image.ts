@@ -17,6 +17,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import {
   close,
   flock,
+  hasErrno,
   ioctl,
   open,
   statx,
@@ -218,9 +219,7 @@ function attachToFree(path: string, file: number): Disk | undefined {
     return { device, descriptor };
   } catch (error) {
     close(descriptor);
-    const isTaken = error instanceof SyscallError &&
-      error.errno === ERRNO.EBUSY;
-    if (isTaken) return undefined;
+    if (hasErrno(error, "EBUSY")) return undefined;
     throw error;
   }
 }

@@ -15,12 +15,12 @@ import { packElf } from "../ffi/elf.ts";
 import {
   close,
   flock,
+  hasErrno,
   HOST_ARCH,
   memfdCreate,
   pidfdSendSignal,
   poll,
   statx,
-  SyscallError,
   writeAll,
 } from "../ffi/libc.ts";
 import { ERRNO } from "../ffi/errno.ts";
@@ -283,8 +283,6 @@ function signal(pidfd: number, number: number): void {
   try {
     pidfdSendSignal(pidfd, number);
   } catch (error) {
-    const isGone = error instanceof SyscallError &&
-      error.errno === ERRNO.ESRCH;
-    if (!isGone) throw error;
+    if (!hasErrno(error, "ESRCH")) throw error;
   }
 }

@@ -7,7 +7,6 @@
 import {
   AT_FDCWD,
   MNT_DETACH,
-  MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
   MS_PRIVATE,
@@ -19,6 +18,8 @@ import { ROOT } from "./overlay.ts";
 import {
   attachMount,
   copyMount,
+  HARMLESS,
+  INERT,
   makeDirectories,
   NONE,
   type PlanStep,
@@ -38,9 +39,6 @@ const LINKS = {
 
 /** A regular file for mknod(2), linux/stat.h. */
 export const S_IFREG = 0o100000;
-
-const HARMLESS = MS_NOSUID | MS_NODEV;
-const INERT = HARMLESS | MS_NOEXEC;
 
 /**
  * Separates the mount namespace from the host's: from here on nothing that is

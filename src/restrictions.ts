@@ -10,7 +10,6 @@ import { HOST_ARCH } from "../ffi/arch.ts";
 import {
   AT_FDCWD,
   MS_BIND,
-  MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
   MS_RDONLY,
@@ -21,7 +20,14 @@ import {
 } from "../ffi/constants.ts";
 import { filterSteps } from "./filter_steps.ts";
 import { quote } from "./quote.ts";
-import { attachMount, copyMount, label, NONE, type PlanStep } from "./step.ts";
+import {
+  attachMount,
+  copyMount,
+  INERT,
+  label,
+  NONE,
+  type PlanStep,
+} from "./step.ts";
 import { SCRATCH } from "./storage.ts";
 
 /**
@@ -76,8 +82,6 @@ const MASKED_DIRECTORIES = [
   "/proc/scsi",
   "/sys/firmware",
 ];
-
-const INERT = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 /** The directory of the scratch tmpfs that covers masked directories. */
 const EMPTY = "empty";

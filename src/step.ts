@@ -10,6 +10,9 @@ import {
   AT_RECURSIVE,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
   O_CLOEXEC,
   O_PATH,
   OPEN_TREE_CLOEXEC,
@@ -30,6 +33,12 @@ export interface PlanStep extends Step {
 
 /** Size of `struct open_how` of linux/openat2.h, Linux 5.6. */
 const OPEN_HOW_SIZE = 24;
+
+/** A mount without power: no set-user-ID bits, no devices. */
+export const HARMLESS: number = MS_NOSUID | MS_NODEV;
+
+/** A mount without power from which nothing is executed either. */
+export const INERT: number = HARMLESS | MS_NOEXEC;
 
 /** An argument that the kernel does not look at. */
 export const NONE = 0;

@@ -5,19 +5,20 @@
  */
 
 import { dirname } from "@std/path";
-import {
-  AT_FDCWD,
-  MS_NODEV,
-  MS_NOSUID,
-  O_CLOEXEC,
-  O_PATH,
-} from "../ffi/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_PATH } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Argument } from "../ffi/step.ts";
 import type { Ownership } from "./facts.ts";
 import { type Layout, STORAGE_BASE } from "./layout.ts";
 import { quote } from "./quote.ts";
-import { makeDirectories, NONE, openTop, type PlanStep, TOP } from "./step.ts";
+import {
+  HARMLESS,
+  makeDirectories,
+  NONE,
+  openTop,
+  type PlanStep,
+  TOP,
+} from "./step.ts";
 
 /** Where the upper and the work directory of an overlay are. */
 export type Storage =
@@ -33,8 +34,6 @@ export const WORK = "work";
 export const ATTRIBUTES = "attributes";
 /** The name of the step that gives the tmpfs for what has no other place. */
 export const SCRATCH = "scratch";
-
-const HARMLESS = MS_NOSUID | MS_NODEV;
 
 /** In the name space in which overlayfs keeps what a directory is. */
 const PROBE = "trusted.overlay.cage";
