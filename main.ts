@@ -6,14 +6,17 @@
  */
 
 import { SyscallError } from "./ffi/libc.ts";
+import { checkArguments } from "./src/arguments.ts";
 import { blockSignals } from "./src/block_signals.ts";
+import { checkReport } from "./src/check_report.ts";
+import { findCheckFacts } from "./src/check.ts";
 import { drive, InterruptedError } from "./src/drive.ts";
 import { CageError, STATUS_FAILED } from "./src/errors.ts";
 import { reasonOf } from "./src/failure.ts";
 import { parseFlags } from "./src/flags.ts";
 import { helpText, versionText } from "./src/help.ts";
 import { start, stop } from "./src/launcher.ts";
-import { checkPrivilege } from "./src/privilege.ts";
+import { reset } from "./src/reset.ts";
 import { supervise } from "./src/supervise.ts";
 import { VERSION } from "./src/version.ts";
 
@@ -36,6 +39,7 @@ export function main(argv: readonly string[]): number {
 }
 
 function run(argv: readonly string[]): number {
+  checkArguments(argv);
   const invocation = parseFlags(argv);
   switch (invocation.kind) {
     case "help":
@@ -44,12 +48,17 @@ function run(argv: readonly string[]): number {
     case "version":
       console.log(versionText(VERSION));
       return 0;
+    case "check":
+      console.log(checkReport(findCheckFacts()).join("\n"));
+      return 0;
+    case "reset":
+      if (invocation.stops) drive(stop(invocation.spec));
+      drive(reset(invocation.spec));
+      return 0;
     case "kill":
-      checkPrivilege();
       drive(stop(invocation.spec));
       return 0;
     case "run":
-      checkPrivilege();
       blockSignals();
       return supervise(drive(start(invocation.spec)));
   }

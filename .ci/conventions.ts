@@ -9,21 +9,37 @@ import { type Import, importsOf, lineAt, withoutComments } from "./imports.ts";
 
 /** Modules of `src/` that act. All others only compute. */
 export const ACTING: readonly string[] = [
+  "src/arguments.ts",
+  "src/as_caller.ts",
+  "src/attachment.ts",
   "src/block_signals.ts",
+  "src/check.ts",
   "src/child.ts",
+  "src/client.ts",
+  "src/descriptors.ts",
+  "src/directories.ts",
   "src/drive.ts",
-  "src/hold.ts",
+  "src/find_facts.ts",
   "src/host.ts",
   "src/image.ts",
   "src/instances.ts",
   "src/launcher.ts",
   "src/library.ts",
+  "src/location.ts",
+  "src/make_directories.ts",
+  "src/policy_file.ts",
   "src/privilege.ts",
   "src/process_state.ts",
   "src/reactor.ts",
+  "src/record_file.ts",
+  "src/reset.ts",
   "src/script_file.ts",
+  "src/slots.ts",
+  "src/sources.ts",
   "src/stdio.ts",
+  "src/subid_files.ts",
   "src/supervise.ts",
+  "src/user_namespace.ts",
 ];
 
 /** The texts of files by their paths in the project. */

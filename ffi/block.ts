@@ -21,7 +21,7 @@ import type { Program, Step } from "./step.ts";
 export interface Failure {
   /** The step: the one to blame, if it stopped the program. */
   readonly step: Step;
-  /** The number of its error. */
+  /** The number of its error, 1 to 4095; 0 if that is not known. */
   readonly errno: number;
   /** Whether the program ended here; if not, it went on as it says. */
   readonly stopped: boolean;
@@ -63,15 +63,19 @@ export class Block implements Disposable {
    * Maps memory.
    *
    * @param size How many bytes; a quarter of them are for the steps.
+   * @param map What maps the memory; nobody else has it if absent.
    * @throws {RangeError} If it is too small, or there is not so much.
    */
-  constructor(size: number = DEFAULT_SIZE) {
+  constructor(
+    size: number = DEFAULT_SIZE,
+    map: (size: number) => Mapping = (size) => new Mapping(size),
+  ) {
     const usable = Math.floor((size - STACK_SIZE) / 16) * 16;
     const room = Math.floor(usable / 4 / INSTRUCTION_SIZE) - 1;
     if (!Number.isSafeInteger(size) || room < 1) {
       throw new RangeError(`Cannot make a block of ${size} bytes: too few`);
     }
-    this.#memory = new Mapping(usable + STACK_SIZE);
+    this.#memory = map(usable + STACK_SIZE);
     const { address } = this.#memory;
     this.#assembly = new Assembly({
       arch: HOST_ARCH,
@@ -138,6 +142,17 @@ export class Block implements Disposable {
   }
 
   /**
+   * Reads the error of a step.
+   *
+   * @param name The name of the step.
+   * @returns The number of the error, 1 to 4095; 0 if there is none.
+   * @throws {RangeError} If no step has this name.
+   */
+  errno(name: string): number {
+    return errnoOf(this.result(name));
+  }
+
+  /**
    * The memory of a buffer.
    *
    * @param name The name of the buffer.
@@ -164,12 +179,8 @@ export class Block implements Disposable {
     const { blame } = stop.step;
     if (blame === undefined) return { ...stop, stopped: true };
     const step = this.#assembly.steps.find(({ name }) => name === blame)!;
-    const errno = -Number(this.result(blame));
-    return {
-      step,
-      errno: errno > 0 && errno <= 4095 ? errno : stop.errno,
-      stopped: true,
-    };
+    const errno = this.errno(blame) || stop.errno;
+    return { step, errno, stopped: true };
   }
 
   /** Gives the memory back. No child may be using it. */
@@ -182,11 +193,16 @@ export class Block implements Disposable {
     const found = this.#assembly.stepAt(view.getBigUint64(word, true));
     return found && {
       step: found.step,
-      errno: -Number(view.getBigInt64(found.resultOffset, true)),
+      errno: errnoOf(view.getBigInt64(found.resultOffset, true)),
     };
   }
 
   #view(): DataView {
     return new DataView(this.#memory.bytes.buffer);
   }
+}
+
+/** 0 for what is no error: others may write to memory that is shared. */
+function errnoOf(result: bigint): number {
+  return result < 0n && result >= -4095n ? -Number(result) : 0;
 }

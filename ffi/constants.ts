@@ -35,6 +35,10 @@ export const AT_RECURSIVE = 0x8000;
 // linux/openat2.h, Linux 5.6: openat2(2).
 /** Refuse links such as `/proc/self/fd/1`. */
 export const RESOLVE_NO_MAGICLINKS = 0x02;
+/** Refuse symbolic links. */
+export const RESOLVE_NO_SYMLINKS = 0x04;
+/** Refuse to leave the directory. */
+export const RESOLVE_BENEATH = 0x08;
 /** The directory is the root: links and `..` stay below it. */
 export const RESOLVE_IN_ROOT = 0x10;
 
@@ -61,6 +65,8 @@ export const MNT_DETACH = 2;
 // linux/mount.h, Linux 5.2: fsopen, fsconfig, fsmount, open_tree, move_mount.
 /** Close the context on execve(2). */
 export const FSOPEN_CLOEXEC = 1;
+/** A parameter without a value. */
+export const FSCONFIG_SET_FLAG = 0;
 /** A parameter whose value is a text of at most 255 bytes. */
 export const FSCONFIG_SET_STRING = 1;
 /** A parameter whose value is a descriptor; of overlay since Linux 6.13. */
@@ -81,10 +87,14 @@ export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 export const MOUNT_ATTR_RDONLY = 0x1;
 /** As `MS_NODEV`. */
 export const MOUNT_ATTR_NODEV = 0x4;
+/** Map the ids of files by a user namespace, mount_setattr(2), Linux 5.12. */
+export const MOUNT_ATTR_IDMAP = 0x100000;
 
 // linux/sched.h: clone(2), setns(2), unshare(2).
 /** Parent and child share their memory. */
 export const CLONE_VM = 0x100;
+/** Parent and child share their table of descriptors. */
+export const CLONE_FILES = 0x400;
 /** The parent waits until the child executes a program or ends. */
 export const CLONE_VFORK = 0x4000;
 /** The child becomes a child of the caller's parent. */
@@ -99,6 +109,8 @@ export const CLONE_NEWCGROUP = 0x2000000;
 export const CLONE_NEWUTS = 0x4000000;
 /** An IPC namespace, Linux 2.6.19. */
 export const CLONE_NEWIPC = 0x8000000;
+/** A user namespace, Linux 3.8. */
+export const CLONE_NEWUSER = 0x10000000;
 /** A pid namespace, Linux 2.6.24. */
 export const CLONE_NEWPID = 0x20000000;
 
@@ -194,10 +206,20 @@ export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 export const MFD_CLOEXEC = 1;
 /** The file can be sealed. */
 export const MFD_ALLOW_SEALING = 2;
+/** fcntl(2): a copy of the descriptor, closed on execve(2), Linux 2.6.24. */
+export const F_DUPFD_CLOEXEC = 1030;
 /** fcntl(2): set the flags of the descriptor. */
 export const F_SETFD = 2;
+/** The one such flag: close on execve(2). */
+export const FD_CLOEXEC = 1;
 /** fcntl(2): add seals to a memfd, Linux 3.17. */
 export const F_ADD_SEALS = 1033;
+/** No more seals, Linux 3.17. */
+export const F_SEAL_SEAL = 1;
+/** The file cannot become smaller, Linux 3.17. */
+export const F_SEAL_SHRINK = 2;
+/** The file cannot become larger, Linux 3.17. */
+export const F_SEAL_GROW = 4;
 /** No more seals, no shrinking, no growing, no writing: 1 | 2 | 4 | 8. */
 export const F_SEAL_ALL = 15;
 /** flock(2): exclusive. */
@@ -212,5 +234,7 @@ export const STATX_NLINK = 4;
 export const STATX_SIZE = 256;
 /** Where `stx_nlink` is in `struct statx`. */
 export const STATX_NLINK_OFFSET = 16;
+/** prlimit64(2): the largest file, asm-generic/resource.h. */
+export const RLIMIT_FSIZE = 1;
 /** close_range(2): mark instead of closing, Linux 5.11. */
 export const CLOSE_RANGE_CLOEXEC = 4;

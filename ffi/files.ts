@@ -8,6 +8,7 @@
 import {
   AT_FDCWD,
   F_ADD_SEALS,
+  F_DUPFD_CLOEXEC,
   F_SEAL_ALL,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
@@ -15,9 +16,6 @@ import {
   STATX_SIZE,
 } from "./constants.ts";
 import { syscall } from "./syscall.ts";
-
-/** `F_DUPFD_CLOEXEC`, linux/fcntl.h, Linux 2.6.24. */
-const F_DUPFD_CLOEXEC = 1030;
 
 /** `STATX_BASIC_STATS` and `STATX_MNT_ID`, linux/stat.h, Linux 4.11 and 5.8. */
 const STATX_BASIC_STATS = 0x7ff;

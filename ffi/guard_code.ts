@@ -23,20 +23,10 @@
  */
 
 import type { Arch } from "./arch.ts";
-
-/** Machine code and the assembly that it is made from. */
-export interface Listing {
-  /** The bytes. */
-  readonly code: Uint8Array<ArrayBuffer>;
-  /** Input for the GNU assembler that gives these bytes. */
-  readonly assembly: string;
-}
+import { type Listing, readListing } from "./code_listing.ts";
 
 /** How many words at the end of the code are for the caller to fill in. */
 export const WORDS = 8;
-
-// Each line: the bytes, and what they are; a comment follows a semicolon.
-const LINE = /^ {2}([0-9a-f]*) +(.*?)(?: +; .*)?$/;
 
 // System calls by number from arch/x86/entry/syscalls/syscall_64.tbl.
 const X86_64 = String.raw`
@@ -760,30 +750,4 @@ table:
  */
 export function guardCode(arch: Arch): Listing {
   return readListing(arch === "x86_64" ? X86_64 : AARCH64);
-}
-
-/**
- * Reads a listing. A line has two spaces, hexadecimal bytes, what they are,
- * and a comment after a semicolon; labels have lines of their own.
- *
- * @param text The listing.
- * @returns The bytes and the assembly.
- *
- * @example One instruction
- * ```ts
- * import { readListing } from "cage/ffi/guard_code.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const listing = readListing("call:\n  0f05  syscall  ; does it");
- * assertEquals(listing.code, Uint8Array.of(0x0f, 0x05));
- * assertEquals(listing.assembly, "call:\nsyscall\n");
- * ```
- */
-export function readListing(text: string): Listing {
-  const lines = text.split("\n").filter((line) => line !== "")
-    .map((line) => LINE.exec(line) ?? ["", "", line]);
-  return {
-    code: Uint8Array.fromHex(lines.map(([, bytes]) => bytes).join("")),
-    assembly: lines.map(([, , assembly]) => `${assembly}\n`).join(""),
-  };
 }

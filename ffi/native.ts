@@ -16,8 +16,10 @@ import { MACHINE } from "./machine.ts";
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const PROT_EXEC = 4;
+const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
+const MAP_FIXED_NOREPLACE = 0x100000;
 
 /** Largest page of either architecture. */
 const PAGE = 0x10000;
@@ -157,6 +159,39 @@ export function spawn(flags: bigint, stack: bigint, header: bigint): bigint {
   return native().spawn.call(flags, stack, header);
 }
 
+/**
+ * Maps memory of this process alone, anywhere: mmap(2).
+ *
+ * @param size How many bytes.
+ * @returns The address; -4095 to -1 is an error.
+ */
+export function mapPrivate(size: number): bigint {
+  const rights = BigInt(PROT_READ | PROT_WRITE);
+  const flags = BigInt(MAP_PRIVATE | MAP_ANONYMOUS);
+  const none = 0xffff_ffff_ffff_ffffn;
+  return rawCall("mmap", [0n, BigInt(size), rights, flags, none, 0n]);
+}
+
+/**
+ * Maps a file at an address where nothing is, to be shared with whoever maps
+ * it too: mmap(2) with `MAP_FIXED_NOREPLACE`, Linux 4.17.
+ *
+ * @param descriptor The file.
+ * @param size How many bytes.
+ * @param address The address.
+ * @returns The address; -4095 to -1 is an error.
+ */
+export function mapShared(
+  descriptor: number,
+  size: number,
+  address: bigint,
+): bigint {
+  const rights = BigInt(PROT_READ | PROT_WRITE);
+  const flags = BigInt(MAP_SHARED | MAP_FIXED_NOREPLACE);
+  const file = BigInt(descriptor);
+  return rawCall("mmap", [address, BigInt(size), rights, flags, file, 0n]);
+}
+
 /** Zeroed memory that never moves. */
 export class Mapping implements Disposable {
   #address: bigint;
@@ -166,17 +201,11 @@ export class Mapping implements Disposable {
    * Maps memory.
    *
    * @param size How many bytes.
+   * @param map What maps them, and gives the address.
    * @throws {RangeError} If there is not so much.
    */
-  constructor(size: number) {
-    this.#address = rawCall("mmap", [
-      0n,
-      BigInt(size),
-      BigInt(PROT_READ | PROT_WRITE),
-      BigInt(MAP_PRIVATE | MAP_ANONYMOUS),
-      0xffff_ffff_ffff_ffffn,
-      0n,
-    ]);
+  constructor(size: number, map: (size: number) => bigint = mapPrivate) {
+    this.#address = map(size);
     if (this.#address < 0n) {
       throw new RangeError(`Cannot map ${size} bytes of memory`);
     }

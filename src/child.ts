@@ -6,6 +6,10 @@
  * waits, while this process puts the second program into the memory. When
  * everything has been executed, the pipe ends.
  *
+ * Programs of the root file system are executed by processes that have other
+ * memory, see `enter.ts`. What is in there may be anything: it makes the words
+ * of an error, and decides nothing else.
+ *
  * @module
  */
 
@@ -18,7 +22,7 @@ import {
   SIGNALS,
   WEXITED,
 } from "../ffi/constants.ts";
-import { Block } from "../ffi/block.ts";
+import { Block, type Failure } from "../ffi/block.ts";
 import {
   ALL_SIGNALS,
   close,
@@ -30,22 +34,29 @@ import {
   prctl,
   read,
   rtSigprocmask,
+  sealedFile,
   syscall,
   SyscallError,
   waitPidfd,
   write,
 } from "../ffi/libc.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { SharedBlock } from "../ffi/shared_block.ts";
 import type { Program } from "../ffi/step.ts";
+import { ENTERED, type Entry, TURN } from "./enter.ts";
 import { CageError, InitScriptError, LaunchError } from "./errors.ts";
 import { contextMessage, type PlanFailure, reasonOf } from "./failure.ts";
 import { SCRIPT_INFO } from "./init_script.ts";
 import { databaseText, type Rendezvous } from "./lookup.ts";
 import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
-import { COMMAND, type CommandFacts, commandProgram } from "./plan.ts";
+import {
+  COMMAND,
+  type CommandFacts,
+  type CommandPrograms,
+  commandPrograms,
+} from "./plan.ts";
 import { EXECUTE } from "./process.ts";
 import type { ContainerSpec } from "./spec.ts";
-import type { PlanStep } from "./step.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
 /** A plan, whose second program depends on what the first one finds. */
@@ -53,11 +64,13 @@ export interface Plan {
   /** Flags of clone(2) for the child. */
   readonly flags: number;
   /** Makes the first program. */
-  readonly first: (pipes: Rendezvous) => Program;
+  readonly first: (pipes: Rendezvous, entry: Entry) => Program;
+  /** The first program of the processes that have other memory. */
+  readonly entered: Program;
   /** What is wanted. */
   readonly spec: ContainerSpec;
   /** What the second program needs beside what the first one finds. */
-  readonly facts: Omit<CommandFacts, "passwd" | "group">;
+  readonly facts: Omit<CommandFacts, "passwd" | "group" | "entry" | "ready">;
   /** Called with the id of the child while it waits. */
   readonly ready?: (pid: number) => void;
 }
@@ -104,31 +117,63 @@ const BLOCK_SIZE = 8 << 20;
  */
 export function* runPlan(plan: Plan): Waiting<Process> {
   using block = new Block(BLOCK_SIZE);
+  using shared = new SharedBlock(BLOCK_SIZE);
+  using executable = new Executable(shared);
   using ready = new Pipe();
   using go = new Pipe();
-  block.append(plan.first({
+  const memory = { block, shared };
+  const entry = {
+    executable: executable.descriptor,
+    memory: shared.descriptor,
+  };
+  const pipes = {
     ready: ready.writer,
     go: go.reader,
     goOfLauncher: go.writer,
-  }));
+  };
+  block.append(plan.first(pipes, entry));
+  shared.append(plan.entered);
   using child = new Child(block, plan.flags);
   ready.closeWriter();
   go.closeReader();
   yield* untilReadable(ready.reader);
-  if (isAtEnd(ready)) throw failed(block, []);
-  const second = secondProgram(block, plan);
-  block.append(second);
+  if (isAtEnd(ready)) throw failedBefore(memory);
+  const { run, start } = secondPrograms(block, plan, entry, pipes.ready);
+  shared.append(run);
+  shared.buffer(TURN)[0] = 1;
+  block.append(start);
   plan.ready?.(child.pid);
   letGo(go);
   // Signals are the command's from here on, by way of the supervisor.
   yield { kind: "readable", descriptor: ready.reader, signalsLater: true };
-  if (block.failure()?.stopped) {
-    if (plan.facts.parent.kind === "attached") collectCommand(block);
-    throw failed(block, second.steps);
+  const isAttached = plan.facts.parent.kind === "attached";
+  const error = commandFailure(memory, run);
+  if (error !== undefined) {
+    if (isAttached) endCommand(block);
+    throw error;
   }
-  return plan.facts.parent.kind === "attached"
-    ? attachedProcess(block)
-    : child.release();
+  return isAttached ? attachedProcess(block) : child.release();
+}
+
+/** The memory that a child has of this process, and the other one. */
+interface Memory {
+  readonly block: Block;
+  readonly shared: SharedBlock;
+}
+
+/** What is executed to have the other memory. */
+class Executable implements Disposable {
+  readonly descriptor: number;
+
+  constructor(shared: SharedBlock) {
+    this.descriptor = sealedFile("cage-enter", shared.executable());
+    // Not to be read, see `enterSteps`.
+    syscall("fchmod", this.descriptor, 0o111);
+  }
+
+  [Symbol.dispose](): void {
+    close(this.descriptor);
+  }
 }
 
 /** Both ends of a pipe, each closed once. */
@@ -263,13 +308,20 @@ function letGo({ writer }: Pipe): void {
   }
 }
 
-function secondProgram(block: Block, { facts, spec }: Plan): Program {
+function secondPrograms(
+  block: Block,
+  { facts, spec }: Plan,
+  entry: Entry,
+  ready: number,
+): CommandPrograms {
   const text = (file: "passwd" | "group") =>
     databaseText(file, block.buffer(file), block.result(`read-${file}`));
-  return commandProgram(spec, {
+  return commandPrograms(spec, {
     ...facts,
     passwd: text("passwd"),
     group: text("group"),
+    entry,
+    ready,
   });
 }
 
@@ -279,37 +331,55 @@ function attachedProcess(block: Block): Process {
   return { pid, pidfd: pidfdOpen(pid) };
 }
 
-function collectCommand(block: Block): void {
+/** It may run still, whatever its memory says. */
+function endCommand(block: Block): void {
   const pid = commandId(block);
-  if (pid > 0) syscall("waitid", P_PID, pid, 0, WEXITED, 0);
+  if (pid <= 0) return;
+  kill(pid, SIGNALS.SIGKILL);
+  syscall("waitid", P_PID, pid, 0, WEXITED, 0);
 }
 
+/** From the memory that nobody inside has. */
 function commandId(block: Block): number {
   return view(block.buffer(COMMAND)).getInt32(0, true);
 }
 
-function failed(
-  block: Block,
-  second: readonly PlanStep[],
-): PlanError | CageError {
-  const failure = block.failure();
-  if (!failure?.stopped) {
+/** What ended the plan before the command was to be run. */
+function failedBefore({ block, shared }: Memory): CageError | PlanError {
+  const failure = stopOf(block) ?? stopOf(shared);
+  if (failure === undefined) {
     return scriptFailure(block) ??
       new CageError("Cannot start the container: it was killed meanwhile");
   }
   const { errno, step } = failure;
-  const attempts = second
-    .filter(({ name }) => name?.startsWith(EXECUTE))
-    .map(({ name }) => -Number(block.result(name!)));
   const isOverlay = step.name?.startsWith(OVERLAY);
   return new PlanError({
     step,
     errno,
-    attempts,
     ...(isOverlay
       ? { message: contextMessage(block.buffer(OVERLAY_MESSAGE)) }
       : {}),
   });
+}
+
+function commandFailure(
+  { block, shared }: Memory,
+  { steps }: Program,
+): CageError | PlanError | undefined {
+  const failure = stopOf(block) ?? stopOf(shared);
+  if (failure === undefined) {
+    if (shared.result(ENTERED) !== 0n) return undefined;
+    return new CageError("Cannot start the command: it was killed meanwhile");
+  }
+  const { errno, step } = failure;
+  const attempts = steps.filter(({ name }) => name?.startsWith(EXECUTE))
+    .map(({ name }) => shared.errno(name!));
+  return new PlanError({ step, errno, attempts });
+}
+
+function stopOf(block: Block): Failure | undefined {
+  const failure = block.failure();
+  return failure?.stopped ? failure : undefined;
 }
 
 function scriptFailure(block: Block): InitScriptError | undefined {

@@ -4,15 +4,8 @@
  * @module
  */
 
-/** Who calls, and from where. */
-export interface Caller {
-  /** The directory of the caller. */
-  readonly cwd: string;
-  /** The environment of the caller, which is data. */
-  readonly env: ReadonlyMap<string, string>;
-  /** The terminal of the caller, for `/dev/console`. */
-  readonly terminal?: string;
-}
+import type { Identity } from "./caller.ts";
+import type { IdMap } from "./idmap.ts";
 
 /** What the kernel offers, as it was asked and not by its version. */
 export interface Kernel {
@@ -44,28 +37,92 @@ export interface HostFiles {
   readonly hostname: string;
 }
 
-/** A volume, and what its path on the host is. */
-export interface VolumeFacts {
+/** A lower layer. */
+export interface LayerSource {
+  /** A descriptor of a detached copy of its mount. */
+  readonly mount: number;
+  /** The path, as it was given. */
+  readonly path: string;
+  /** Whether its ids are to be mapped to those of the user namespace. */
+  readonly isMapped: boolean;
+}
+
+/** Directories on a disk that keep what is changed. */
+export interface StorageSource {
+  /** A descriptor of a detached copy of a mount that has both. */
+  readonly mount: number;
+  /** The path of the upper directory there, without a slash before it. */
+  readonly upper: string;
+  /** The path of the work directory there. */
+  readonly work: string;
+}
+
+/** A volume. */
+export interface VolumeSource {
+  /** A descriptor of a detached copy of its mount, with those below. */
+  readonly mount: number;
   /** The path on the host, absolute. */
   readonly host: string;
-  /** `missing` is to be made, a directory. */
-  readonly kind: "directory" | "file" | "missing";
+  /** What it is. */
+  readonly kind: "directory" | "file";
+}
+
+/** A directory of the upper layer that is there before it is needed. */
+export interface Skeleton {
+  /** The path inside, absolute. */
+  readonly path: string;
+  /** Its permission bits. */
+  readonly mode: number;
+  /** Whether nothing of the lower layers is seen in it. */
+  readonly isEmpty?: boolean;
+}
+
+/** A place in the layers that a mount hides on the host. */
+export interface Hidden {
+  /** The path inside, absolute. */
+  readonly path: string;
+  /** What is there. */
+  readonly kind: "directory" | "file";
+}
+
+/** The user namespace of a container, and who is who in it. */
+export interface UserNamespace {
+  /** A descriptor of it. */
+  readonly descriptor: number;
+  /** The maps. */
+  readonly map: IdMap;
+  /** Whose the container is, outside. */
+  readonly owner: Identity;
+  /** Who sets the container up, inside: root, or the only id that there is. */
+  readonly inside: Readonly<Pick<Identity, "uid" | "gid">>;
 }
 
 /** Everything that a plan is made from, beside the spec. */
 export interface Facts {
-  /** Who calls. */
-  readonly caller: Caller;
+  /** The environment of the caller, which is data. */
+  readonly callerEnv: ReadonlyMap<string, string>;
+  /** Whether the container is root's, though the caller is somebody else. */
+  readonly becomesRoot: boolean;
+  /** The user namespace, if the container has one. */
+  readonly userNamespace?: UserNamespace;
   /** What the kernel offers. */
   readonly kernel: Kernel;
-  /** Owner and mode of the root of the top layer. */
+  /** The lower layers, the first on top. */
+  readonly layers: readonly LayerSource[];
+  /** Owner and mode of a new upper directory. */
   readonly root: Ownership;
+  /** Directories of the upper layer that are there before they are needed. */
+  readonly skeleton: readonly Skeleton[];
+  /** Places in the layers that mounts hide on the host. */
+  readonly hidden: readonly Hidden[];
   /** Files of {@linkcode HostFiles} that no layer has, as paths inside. */
   readonly absent: readonly string[];
   /** What `/etc` of the host says. */
   readonly host: HostFiles;
   /** The volumes of the spec, in their order. */
-  readonly volumes: readonly VolumeFacts[];
+  readonly volumes: readonly VolumeSource[];
+  /** A detached copy of the mount of the caller's terminal. */
+  readonly console?: number;
   /** Paths inside at which the layers hold storage of containers. */
   readonly storageInside: readonly string[];
 }

@@ -6,10 +6,9 @@
 
 import { ERRNO, errnoName, errnoText } from "../ffi/errno.ts";
 import { CommandError, LaunchError } from "./errors.ts";
-import { OVERLAY } from "./overlay.ts";
+import { ATTRIBUTES, OVERLAY } from "./overlay.ts";
 import { EXECUTE } from "./process.ts";
 import type { PlanStep } from "./step.ts";
-import { ATTRIBUTES } from "./storage.ts";
 
 /** A step that ended a plan. */
 export interface PlanFailure {
@@ -89,7 +88,7 @@ export function errorOf(failure: PlanFailure): LaunchError | CommandError {
  * @example No extended attributes
  * ```ts
  * import { needsImage } from "cage/src/failure.ts";
- * import { ATTRIBUTES } from "cage/src/storage.ts";
+ * import { ATTRIBUTES } from "cage/src/overlay.ts";
  * import { assert } from "@std/assert";
  *
  * const step = { name: ATTRIBUTES, call: "setxattr", args: [] } as const;
@@ -142,6 +141,35 @@ export function contextMessage(bytes: Uint8Array): string {
 export function reasonOf(errno: number): string {
   const text = errnoText(errno);
   return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/**
+ * Makes the error that a user reads of a call outside of a plan.
+ *
+ * @param what What failed.
+ * @param error The error of the call.
+ * @param hint What to do, if there is something.
+ * @returns The error.
+ *
+ * @example A directory that is not there
+ * ```ts
+ * import { refusalOf } from "cage/src/failure.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = { call: "openat", errno: 2 };
+ * assertEquals(
+ *   refusalOf('Cannot use "/x"', error, "create it").message,
+ *   'Cannot use "/x": no such file or directory: create it',
+ * );
+ * ```
+ */
+export function refusalOf(
+  what: string,
+  { call, errno }: Pick<LaunchError, "call" | "errno">,
+  hint?: string,
+): LaunchError {
+  const end = hint === undefined ? "" : `: ${hint}`;
+  return new LaunchError(`${what}: ${reasonOf(errno)}${end}`, call, errno);
 }
 
 /** As a shell tells it: what was found decides, else it was not found. */

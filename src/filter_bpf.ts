@@ -62,6 +62,9 @@ const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;
 const FAIL = 0x00050000;
 
+/** What a filter gives for a call that is to do nothing, and to succeed. */
+export const SUCCESS: number = FAIL;
+
 /**
  * What a filter gives for a verdict.
  *

@@ -40,7 +40,27 @@ const SPEC_ALLOW = 4;
  * ```
  */
 export function filterSteps(arch: Arch): PlanStep[] {
-  const code = filterCode(arch);
+  return installFilter(filterCode(arch));
+}
+
+/**
+ * Installs a filter, under the same conditions.
+ *
+ * @param code Its instructions.
+ * @returns The steps.
+ *
+ * @example Everything is allowed
+ * ```ts
+ * import { CODES, encodeFilter, verdictValue } from "cage/src/filter_bpf.ts";
+ * import { installFilter } from "cage/src/filter_steps.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { give: code } = CODES;
+ * const bytes = encodeFilter([{ code, k: verdictValue("allow") }]);
+ * assertEquals(installFilter(bytes)[0].call, "seccomp");
+ * ```
+ */
+export function installFilter(code: Uint8Array): PlanStep[] {
   // `struct sock_fprog` of linux/filter.h: a length in 16 bits, a pointer.
   const program = { words: [code.length / INSTRUCTION_SIZE, code] };
   return [{

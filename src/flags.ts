@@ -18,7 +18,14 @@ import { splitWords } from "./words.ts";
 export type Invocation =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
+  | { readonly kind: "check" }
   | { readonly kind: "kill"; readonly spec: ContainerSpec }
+  | {
+    readonly kind: "reset";
+    readonly spec: ContainerSpec;
+    /** Whether the instance is to be stopped before. */
+    readonly stops: boolean;
+  }
   | { readonly kind: "run"; readonly spec: ContainerSpec };
 
 /** The options that were given, by their long names. */
@@ -48,11 +55,21 @@ export function parseFlags(argv: readonly string[]): Invocation {
   const given = collect(words.options);
   if (given.help) return { kind: "help" };
   if (given.version) return { kind: "version" };
+  if (given.check) return { kind: "check" };
   refuseRepeats(given);
-  if (given.kill) refuseWithKill(given, words.command);
+  const kind = kindOf(given);
+  if (kind !== "run") refuseCommand(kind, given, words.command);
   if (given.ephemeral) refuseWithEphemeral(given);
   const spec = toSpec(given, words.command);
-  return { kind: given.kill ? "kill" : "run", spec };
+  return kind === "reset" ? { kind, spec, stops: given.kill === true } : {
+    kind,
+    spec,
+  };
+}
+
+function kindOf(given: Given): "kill" | "reset" | "run" {
+  if (given.reset) return "reset";
+  return given.kill ? "kill" : "run";
 }
 
 function collect(words: readonly string[]): Given {
@@ -90,15 +107,23 @@ function refuseRepeats(given: Given): void {
   }
 }
 
-function refuseWithKill(given: Given, command: readonly string[]): void {
+const ONLY = {
+  kill: "-k only stops an instance",
+  reset: "--reset only throws away what was changed",
+};
+
+function refuseCommand(
+  kind: keyof typeof ONLY,
+  given: Given,
+  command: readonly string[],
+): void {
   const option = OPTIONS.find((option) =>
     option.group === "inside" && isGiven(given, option)
   );
   const other = option ? optionName(option) : "a command";
   if (option === undefined && command.length === 0) return;
-  throw new UsageError(
-    `Cannot use -k with ${other}: -k only stops an instance`,
-  );
+  const name = kind === "kill" ? "-k" : "--reset";
+  throw new UsageError(`Cannot use ${name} with ${other}: ${ONLY[kind]}`);
 }
 
 function refuseWithEphemeral(given: Given): void {
@@ -131,6 +156,8 @@ function toSpec(given: Given, command: readonly string[]): ContainerSpec {
     initScript: one("init-script"),
     ephemeral: given.ephemeral ? true : undefined,
     init: given["no-init"] ? false : undefined,
+    noNewPrivs: given["no-new-privs"] ? true : undefined,
+    privileged: given.privileged ? true : undefined,
     command: someOf(command),
   };
   checkSpec(spec);

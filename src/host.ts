@@ -4,94 +4,45 @@
  * @module
  */
 
-import { join } from "@std/path";
 import {
-  AT_FDCWD,
   FSCONFIG_SET_FD,
   FSOPEN_CLOEXEC,
   O_PATH,
   SIGNALS,
 } from "../ffi/constants.ts";
 import { CALLER_DIRECTORY, SIGNALS_VARIABLE } from "../ffi/guarded.ts";
-import {
-  close,
-  open,
-  signalSet,
-  statx,
-  syscall,
-  SyscallError,
-} from "../ffi/libc.ts";
+import { close, open, signalSet, syscall } from "../ffi/libc.ts";
+import { asCaller } from "./as_caller.ts";
+import type { Caller, Identity } from "./caller.ts";
 import { parseEnviron } from "./environment.ts";
-import { UsageError } from "./errors.ts";
-import type {
-  Caller,
-  Facts,
-  HostFiles,
-  Kernel,
-  Ownership,
-  VolumeFacts,
-} from "./facts.ts";
+import type { HostFiles, Kernel } from "./facts.ts";
 import { HOST_FILE_PATHS } from "./host_files.ts";
-import { absolute, type Layout, STORAGE_BASE } from "./layout.ts";
-import { MAX_LAYERS } from "./overlay.ts";
-import { prefixes } from "./step.ts";
-import type { ContainerSpec } from "./spec.ts";
 
 /**
- * Finds out who calls, and from where.
+ * Finds out from where somebody calls.
  *
- * @returns The facts.
+ * @param privilege Who calls.
+ * @returns Who, and from where.
  *
  * @example The environment is data
  * ```ts
  * import { findCaller } from "cage/src/host.ts";
  * import { assert } from "@std/assert";
  *
- * assert(findCaller().env.size >= 0);
+ * const root = { standing: "root", uid: 0, gid: 0, groups: [] } as const;
+ * assert(findCaller(root).env.size >= 0);
  * ```
  */
-export function findCaller(): Caller {
+export function findCaller(
+  privilege: Identity & Pick<Caller, "standing">,
+): Caller {
+  const { gid, groups, standing, uid } = privilege;
   const terminal = findTerminal();
   return {
+    ...{ gid, groups, standing, uid },
     cwd: findDirectory(),
     env: parseEnviron(Deno.readFileSync("/proc/self/environ")),
     ...(terminal === undefined ? {} : { terminal }),
-  };
-}
-
-/**
- * Finds out everything that the plan of a new container needs.
- *
- * @param spec What is wanted.
- * @param layout The paths.
- * @param caller Who calls.
- * @returns The facts.
- * @throws {UsageError} If there are more lower layers than overlayfs takes.
- */
-export function findFacts(
-  spec: ContainerSpec,
-  layout: Layout,
-  caller: Caller,
-): Facts {
-  if (layout.lower.length > MAX_LAYERS - 1) {
-    throw new UsageError(
-      `Cannot use ${layout.lower.length} lower directories: overlayfs takes ` +
-        `at most ${MAX_LAYERS - 1}: merge some of them`,
-    );
-  }
-  const layers = [...(spec.ephemeral ? [] : [layout.upper]), ...layout.lower];
-  return {
-    caller,
-    kernel: findKernel(),
-    root: findOwnership(layout.lower[0]),
-    absent: HOST_FILE_PATHS.filter((path) =>
-      !layers.some((layer) => exists(join(layer, path)))
-    ),
-    host: findHostFiles(),
-    volumes: (spec.volumes ?? []).map(({ host }) =>
-      findVolume(absolute(host, caller.cwd))
-    ),
-    storageInside: findStorageInside(layout),
   };
 }
 
@@ -114,6 +65,35 @@ export function findKernel(): Kernel {
     overlay: findOverlay(),
     signals: findSignals(),
     lastCapability: Number(last),
+  };
+}
+
+/**
+ * Finds out what `/etc` says about names, as the caller can read it.
+ *
+ * @param caller Who calls.
+ * @returns What it says.
+ *
+ * @example The name of this machine
+ * ```ts
+ * import { findHostFiles } from "cage/src/host.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = { standing: "root", uid: 0, gid: 0 } as const;
+ * assertEquals(findHostFiles(root).hostname, Deno.hostname());
+ * ```
+ */
+export function findHostFiles(
+  caller: Pick<Caller, "gid" | "standing" | "uid">,
+): HostFiles {
+  const [resolvConf, hosts] = asCaller(
+    caller,
+    () => HOST_FILE_PATHS.map(textOf),
+  );
+  return {
+    hostname: Deno.hostname(),
+    ...(resolvConf === undefined ? {} : { resolvConf }),
+    ...(hosts === undefined ? {} : { hosts }),
   };
 }
 
@@ -160,81 +140,10 @@ function findSignals(): number[] {
 }
 
 /** The first of the standard descriptors that is a terminal. */
-function findTerminal(): string | undefined {
+function findTerminal(): number | undefined {
   const isTerminal = [Deno.stdin, Deno.stdout, Deno.stderr]
     .findIndex((stream) => stream.isTerminal());
-  if (isTerminal === -1) return undefined;
-  const path = Deno.readLinkSync(`/proc/self/fd/${isTerminal}`);
-  return exists(path) ? path : undefined;
-}
-
-/** What cannot be looked at is reported by the step that opens it. */
-function findOwnership(path: string): Ownership {
-  try {
-    const { gid, mode, uid } = statx(AT_FDCWD, path);
-    return { mode: mode & 0o7777, uid, gid };
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-    return { mode: 0o755, uid: 0, gid: 0 };
-  }
-}
-
-function findHostFiles(): HostFiles {
-  const resolvConf = textOf("/etc/resolv.conf");
-  const hosts = textOf("/etc/hosts");
-  return {
-    hostname: Deno.hostname(),
-    ...(resolvConf === undefined ? {} : { resolvConf }),
-    ...(hosts === undefined ? {} : { hosts }),
-  };
-}
-
-function findVolume(host: string): VolumeFacts {
-  try {
-    const isDirectory = Deno.statSync(host).isDirectory;
-    return { host, kind: isDirectory ? "directory" : "file" };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) {
-      // The step that opens it says what is wrong.
-      return { host, kind: "directory" };
-    }
-    return { host, kind: "missing" };
-  }
-}
-
-/**
- * Where the layers show storage of containers. An upper directory elsewhere
- * than in these is out of reach by itself: overlayfs gives ELOOP for it.
- */
-function findStorageInside(layout: Layout): string[] {
-  const stored = [STORAGE_BASE, layout.appDir].map(realPath);
-  const inside = layout.lower.map(realPath).flatMap((lower) =>
-    stored.filter((path) => path !== lower && isWithin(path, lower))
-      .map((path) => lower === "/" ? path : path.slice(lower.length))
-  );
-  return [...new Set(inside)];
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return directory === "/" || path === directory ||
-    path.startsWith(`${directory}/`);
-}
-
-/** The real path of what exists of it, and the rest as it is. */
-function realPath(path: string): string {
-  const existing = prefixes(path).findLast(exists);
-  if (existing === undefined) return path;
-  const real = Deno.realPathSync(existing);
-  return join(real, path.slice(existing.length));
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return isTerminal === -1 ? undefined : isTerminal;
 }
 
 function textOf(path: string): string | undefined {

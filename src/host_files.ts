@@ -6,28 +6,24 @@
  * @module
  */
 
-import {
-  AT_FDCWD,
-  O_CLOEXEC,
-  O_CREAT,
-  O_PATH,
-  O_WRONLY,
-} from "../ffi/constants.ts";
-import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { O_CLOEXEC, O_CREAT, O_PATH, O_WRONLY } from "../ffi/constants.ts";
+import { O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { S_IFREG } from "../ffi/file_types.ts";
 import { quote } from "./quote.ts";
 import type { HostFiles } from "./facts.ts";
-import { S_IFREG } from "./mounts.ts";
 import {
   attachMount,
   copyMount,
   label,
+  openInside,
   type PlanStep,
   prefixes,
+  TOP,
 } from "./step.ts";
 import { SCRATCH } from "./storage.ts";
 
-/** The name of the step that gives the layer of {@linkcode absentLayer}. */
-export const ABSENT_LAYER = "absent-layer";
+/** The path of the layer of {@linkcode absentLayer}. */
+export const ABSENT_LAYER: string = `${TOP}/layer`;
 
 /** Paths inside of what {@linkcode hostFiles} gives. */
 export const HOST_FILE_PATHS = ["/etc/resolv.conf", "/etc/hosts"] as const;
@@ -116,7 +112,7 @@ export function copyHostFiles(files: readonly HostFile[]): PlanStep[] {
  * to mount on that is not in the upper layer.
  *
  * @param paths Paths that no layer has.
- * @returns The steps; {@linkcode ABSENT_LAYER} is a descriptor.
+ * @returns The steps; the layer is at {@linkcode ABSENT_LAYER}.
  *
  * @example Nothing is absent
  * ```ts
@@ -142,18 +138,13 @@ export function absentLayer(paths: readonly string[]): PlanStep[] {
       args: [at, `layer${path}`, S_IFREG | 0o644, 0],
       why,
     })),
-    {
-      name: ABSENT_LAYER,
-      call: "openat",
-      args: [at, "layer", O_PATH | O_DIRECTORY | O_CLOEXEC],
-      why,
-    },
   ];
 }
 
 /**
  * Mounts the copies on what is there, also on a symbolic link that leads
- * nowhere. Where nothing can be mounted the root keeps its own file.
+ * nowhere or to the host: on the link itself. Where nothing can be mounted the
+ * root keeps its own file.
  *
  * @param files What was copied.
  * @returns The steps.
@@ -171,12 +162,10 @@ export function mountHostFiles(files: readonly HostFile[]): PlanStep[] {
     const target = `target:${path}`;
     const end = `mounted:${path}`;
     return [
-      {
+      openInside(path, O_PATH | O_NOFOLLOW, {
         name: target,
-        call: "openat",
-        args: [AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC],
         onError: { goto: end },
-      },
+      }),
       attachMount(path, { result: target }, { onError: {} }),
       label(end),
     ];

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { basename, dirname } from "@std/path";
 import {
   AT_EMPTY_PATH,
   LOCK_EX,
@@ -25,9 +26,11 @@ import {
   SyscallError,
 } from "../ffi/libc.ts";
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
-import { LaunchError, UsageError } from "./errors.ts";
+import { isOfType, S_IFREG } from "../ffi/file_types.ts";
+import { CageError, LaunchError, UsageError } from "./errors.ts";
 import { reasonOf } from "./failure.ts";
 import { imageLabel, isOwnImage, SUPERBLOCK } from "./image_format.ts";
+import { POLICY_FILE } from "./policy.ts";
 import { quote } from "./quote.ts";
 
 /** An image that a loop device shows as a disk. */
@@ -62,12 +65,13 @@ const VFAT = 0x4d44;
  * Opens an image, which is made if it is missing, as a disk.
  *
  * @param path The path of the image.
+ * @param most How large a new one may be, in bytes.
  * @returns The disk.
  * @throws {UsageError} If the file is not one that was made here, or is in use.
  * @throws {LaunchError} If it cannot be made, or there is no loop device.
  */
-export function openImage(path: string): Disk {
-  const file = openFile(path) ?? makeImage(path);
+export function openImage(path: string, most = Infinity): Disk {
+  const file = openFile(path) ?? makeImage(path, most);
   try {
     checkImage(path, file);
     return attach(path, file);
@@ -75,6 +79,26 @@ export function openImage(path: string): Disk {
     // The loop device has its own hold of the file, and of its lock.
     close(file);
   }
+}
+
+/**
+ * Refuses another image of a user who has as many as they may.
+ *
+ * @param path The path of the image that is needed, in the user's storage.
+ * @param limit How many there may be.
+ * @throws {CageError} If there are so many, and this one is not among them.
+ */
+export function checkImages(path: string, limit: number): void {
+  const directory = dirname(path);
+  const images = [...Deno.readDirSync(directory)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".ext4"));
+  if (images.includes(basename(path)) || images.length < limit) return;
+  throw new CageError(
+    `Cannot create image ${
+      quote(path)
+    }: ${images.length} of yours are there, ` +
+      `and ${POLICY_FILE} allows no more: remove one with --reset`,
+  );
 }
 
 function openFile(path: string): number | undefined {
@@ -88,9 +112,9 @@ function openFile(path: string): number | undefined {
 }
 
 /** Under another name first: an image is there whole, or not at all. */
-function makeImage(path: string): number {
+function makeImage(path: string, most: number): number {
   const unfinished = `${path}.new`;
-  const size = sizeFor(path);
+  const size = Math.min(sizeFor(path), most);
   try {
     Deno.removeSync(unfinished);
   } catch {
@@ -172,7 +196,7 @@ function checkImage(path: string, file: number): void {
   const { mode, uid } = statx(file, "", AT_EMPTY_PATH);
   const superblock = new Uint8Array(SUPERBLOCK.size);
   const into = { into: superblock };
-  const isFile = (mode & 0o170000) === 0o100000;
+  const isFile = isOfType(mode, S_IFREG);
   if (isFile) {
     syscall("pread64", file, into, SUPERBLOCK.size, SUPERBLOCK.offset);
   }

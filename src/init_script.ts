@@ -14,6 +14,7 @@ import {
   SIGINFO,
   WEXITED,
 } from "../ffi/constants.ts";
+import { enterSteps, type Entry } from "./enter.ts";
 import {
   executeDescriptor,
   startProcess,
@@ -48,10 +49,10 @@ export interface InitScript {
 }
 
 /**
- * Runs the script and waits for it.
+ * Starts the script and waits for it.
  *
  * @param script The script.
- * @param env The environment that it runs with.
+ * @param entry The way to {@linkcode runScriptSteps}.
  * @returns The steps. A script that fails ends the plan at
  * {@linkcode SCRIPT_FAILED}.
  *
@@ -62,21 +63,63 @@ export interface InitScript {
  *
  * const steps = initScriptSteps(
  *   { path: "/init.sh", descriptor: 3, outside: false, inside: true },
- *   [],
+ *   { executable: 4, memory: 5 },
  * );
  * assert(steps.some(({ call }) => call === "waitid"));
  * ```
  */
 export function initScriptSteps(
   script: InitScript,
-  env: readonly string[],
+  entry: Entry,
 ): PlanStep[] {
+  const why = "Cannot start the init script";
   return [
     ...findScript(script),
-    startProcess("script", 0, "run-script", "Cannot start the init script"),
+    startProcess("script", 0, "run-script", why),
     ...waitForScript(script),
-    ...runScript(script, env),
+    label("run-script"),
+    ...enterSteps(entry, [], why),
     label("script-done"),
+  ];
+}
+
+/**
+ * Runs the script: as a program if it is one, else with the shell, as
+ * execvp(3) does.
+ *
+ * @param script The script, whose descriptor is open.
+ * @param env The environment that it runs with.
+ * @returns The steps, the last ones of a process that has entered.
+ *
+ * @example The shell
+ * ```ts
+ * import { runScriptSteps } from "cage/src/init_script.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const steps = runScriptSteps({ path: "/init.sh", descriptor: 3 }, []);
+ * assertEquals(steps.at(-1)?.args[0], "/bin/sh");
+ * ```
+ */
+export function runScriptSteps(
+  { descriptor, path }: Pick<InitScript, "descriptor" | "path">,
+  env: readonly string[],
+): PlanStep[] {
+  const why = `Cannot run init script ${quote(path)}`;
+  const file = `/dev/fd/${descriptor}`;
+  const input = "script-input";
+  return [
+    {
+      name: input,
+      call: "openat",
+      args: [AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC],
+      why,
+    },
+    // Standard input is the command's, and only once there to be read.
+    { call: "dup3", args: [{ result: input }, 0, 0], why },
+    { call: "umask", args: [UMASK] },
+    unblockSignals(),
+    executeDescriptor(descriptor, [path], env, { onError: {}, why }),
+    { call: "execve", args: ["/bin/sh", ["sh", file], env], why },
   ];
 }
 
@@ -133,28 +176,5 @@ function waitForScript({ descriptor }: InitScript): PlanStep[] {
       ifZero: "script-done",
     },
     { name: SCRIPT_FAILED, call: "exit_group", args: [1] },
-  ];
-}
-
-/** As a program if it is one, else with the shell, as execvp(3) does. */
-function runScript(
-  { descriptor, path }: InitScript,
-  env: readonly string[],
-): PlanStep[] {
-  const why = `Cannot run init script ${quote(path)}`;
-  const file = `/dev/fd/${descriptor}`;
-  return [
-    {
-      name: "run-script",
-      call: "openat",
-      args: [AT_FDCWD, "/dev/null", O_RDONLY],
-      why,
-    },
-    // Standard input is the command's, and only once there to be read.
-    { call: "dup3", args: [{ result: "run-script" }, 0, 0], why },
-    { call: "umask", args: [UMASK] },
-    unblockSignals(),
-    executeDescriptor(descriptor, [path], env, { onError: {}, why }),
-    { call: "execve", args: ["/bin/sh", ["sh", file], env], why },
   ];
 }

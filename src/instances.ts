@@ -6,22 +6,26 @@
  * is never used again but replaced, so that the supervisor of an instance that
  * ended sees that the file it locked is no longer there to be removed.
  *
+ * A pid file can be its owner's own. What it says is believed only as far as
+ * root's record of the process goes (`record.ts`).
+ *
  * @module
  */
 
-import { dirname } from "@std/path";
+import { basename, dirname } from "@std/path";
 import {
   AT_EMPTY_PATH,
-  AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   O_CREAT,
   O_NONBLOCK,
+  O_PATH,
   O_RDWR,
 } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import {
   close,
-  open,
+  hasErrno,
+  openat,
   pidfdOpen,
   read,
   type Stat,
@@ -30,13 +34,18 @@ import {
   SyscallError,
   writeAll,
 } from "../ffi/libc.ts";
-import { O_NOFOLLOW } from "../ffi/open_flags.ts";
-import { LaunchError, UsageError } from "./errors.ts";
-import { reasonOf } from "./failure.ts";
-import { parsePid, timespec } from "./pid_file.ts";
-import { identify, openSupervisor, stateOf } from "./process_state.ts";
+import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { asCaller, openNamed } from "./as_caller.ts";
+import { basesOf, type Caller } from "./caller.ts";
+import { CageError, LaunchError, UsageError } from "./errors.ts";
+import { refusalOf } from "./failure.ts";
+import type { Layout } from "./layout.ts";
+import { makeDirectories } from "./make_directories.ts";
+import { parsePid } from "./pid_file.ts";
+import { openSupervisor, stateOf } from "./process_state.ts";
 import { quote } from "./quote.ts";
-import { prefixes } from "./step.ts";
+import { findRecord, removeRecord, writeRecord } from "./record_file.ts";
+import type { InstanceRecord } from "./record.ts";
 import { untilLocked, untilReadable, type Waiting } from "./wait.ts";
 
 /** An instance that runs. */
@@ -45,14 +54,34 @@ export interface Running {
   readonly pid: number;
   /** A pidfd of it. */
   readonly pidfd: number;
+  /** What was recorded of it. */
+  readonly record: InstanceRecord;
+}
+
+/** A place for a pid file, and who may do what there. */
+export interface PidFilePlace {
+  /** The path, for messages. */
+  readonly path: string;
+  /** A descriptor of the directory. */
+  readonly directory: number;
+  /** The name of the file in it. */
+  readonly name: string;
+  /** Whose rights the file is made and removed with; root's if absent. */
+  readonly owner?: Pick<Caller, "gid" | "standing" | "uid">;
 }
 
 /** A pid file that is locked by this process, and empty. */
-export interface Claim {
-  /** The path. */
-  readonly path: string;
+export interface Claim extends PidFilePlace {
   /** The descriptor that has the lock. */
   readonly descriptor: number;
+}
+
+/** A process that is recorded. */
+export interface Recorded {
+  /** Its id. */
+  readonly pid: number;
+  /** When it began, in nanoseconds since the machine started. */
+  readonly start: bigint;
 }
 
 /** How long an end may take that was asked for, in milliseconds. */
@@ -64,42 +93,76 @@ const PID_TEXT_SIZE = 32;
 /**
  * Finds the instance of a pid file, or takes the file for a new one.
  *
- * @param path The path of the pid file.
+ * @param layout Tells where the pid file is.
+ * @param caller Who calls.
  * @returns The instance that runs, or the claim.
  * @throws {UsageError} If the file is something else.
  * @throws {LaunchError} If the file cannot be made or opened.
+ * @throws {CageError} If the instance is somebody else's.
  */
-export function* claimInstance(path: string): Waiting<Running | Claim> {
-  makeStateDirectory(dirname(path));
-  for (;;) {
-    const descriptor = openPidFile(path, O_CREAT);
-    const found = yield* lockPidFile(path, descriptor);
-    if (found.kind === "empty") return { path, descriptor };
-    close(descriptor);
-    if (found.kind === "running") return found.instance;
-    yield* untilEnded(found.supervisor);
+export function* claimInstance(
+  layout: Pick<Layout, "named" | "pidFile">,
+  caller: Caller,
+): Waiting<Running | Claim> {
+  const place = openPlace(layout, caller, true);
+  let claimed = false;
+  try {
+    for (;;) {
+      const descriptor = openPidFile(place, O_CREAT);
+      const found = yield* lockPidFile(place, descriptor, caller);
+      claimed = found.kind === "empty";
+      if (claimed) return { ...place, descriptor };
+      close(descriptor);
+      if (found.kind === "running") return found.instance;
+      if (found.kind === "gone") yield* untilEnded(found.supervisor);
+    }
+  } finally {
+    if (!claimed) close(place.directory);
   }
 }
 
 /**
  * Finds the instance of a pid file.
  *
- * @param path The path of the pid file.
+ * @param layout Tells where the pid file is.
+ * @param caller Who calls.
  * @returns The instance, if one runs.
  * @throws {UsageError} If the file is something else.
  * @throws {LaunchError} If the file cannot be opened.
+ * @throws {CageError} If the instance is somebody else's.
  */
-export function* findInstance(path: string): Waiting<Running | undefined> {
+export function* findInstance(
+  layout: Pick<Layout, "named" | "pidFile">,
+  caller: Caller,
+): Waiting<Running | undefined> {
+  let place: PidFilePlace;
+  try {
+    place = openPlace(layout, caller, false);
+  } catch (error) {
+    if (error instanceof LaunchError && isMissing(error)) return undefined;
+    throw error;
+  }
+  try {
+    return yield* findAt(place, caller);
+  } finally {
+    close(place.directory);
+  }
+}
+
+function* findAt(
+  place: PidFilePlace,
+  caller: Caller,
+): Waiting<Running | undefined> {
   for (;;) {
     let descriptor: number;
     try {
-      descriptor = openPidFile(path, 0);
+      descriptor = openPidFile(place, 0);
     } catch (error) {
       if (error instanceof LaunchError && isMissing(error)) return undefined;
       throw error;
     }
-    const found = yield* lockPidFile(path, descriptor);
-    if (found.kind === "empty") syscall("unlinkat", AT_FDCWD, path, 0);
+    const found = yield* lockPidFile(place, descriptor, caller);
+    if (found.kind === "empty") remove(place);
     close(descriptor);
     if (found.kind === "empty") return undefined;
     if (found.kind === "running") return found.instance;
@@ -108,35 +171,43 @@ export function* findInstance(path: string): Waiting<Running | undefined> {
 }
 
 /**
- * Writes the id of a process into a claimed pid file.
+ * Writes the id of a process into a claimed pid file, and records it.
  *
  * @param claim The claim.
  * @param pid The id.
+ * @param record What is recorded.
+ * @returns What is to be removed with the file.
  */
-export function writePidFile(claim: Claim, pid: number): void {
-  const { start } = identify(pid);
+export function writePidFile(
+  claim: Claim,
+  pid: number,
+  record: InstanceRecord,
+): Recorded {
+  const { start } = writeRecord(pid, record);
   writeAll(claim.descriptor, new TextEncoder().encode(`${pid}\n`));
-  const time = timespec(start);
-  const times = new Uint8Array([...time, ...time]);
-  syscall("utimensat", claim.descriptor, 0, times, 0);
+  return { pid, start };
 }
 
 /**
- * Gives a claim up, and removes the file.
+ * Gives a claim up, and removes the file and the record.
  *
  * @param claim The claim, whose lock this process has.
+ * @param recorded What was written there, if anything was.
  */
-export function releaseClaim({ descriptor, path }: Claim): void {
-  if (statx(descriptor, "", AT_EMPTY_PATH).nlink > 0) {
-    syscall("unlinkat", AT_FDCWD, path, 0);
-  }
+export function releaseClaim(claim: Claim, recorded?: Recorded): void {
+  if (recorded !== undefined) removeRecord(recorded.pid, recorded);
+  const { descriptor, directory } = claim;
+  if (statx(descriptor, "", AT_EMPTY_PATH).nlink > 0) remove(claim);
   close(descriptor);
+  close(directory);
 }
 
 /**
- * Looks at a pid file, without waiting for its lock.
+ * Looks at the pid file of an instance of the caller, without waiting for its
+ * lock.
  *
  * @param path The path of the pid file.
+ * @param caller Who calls.
  * @returns The id of pid 1, if the instance runs and is not being started.
  *
  * @example No such file
@@ -144,21 +215,27 @@ export function releaseClaim({ descriptor, path }: Claim): void {
  * import { peekInstance } from "cage/src/instances.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(peekInstance("/nowhere/pid"), undefined);
+ * const root = { standing: "root", uid: 0, gid: 0 } as const;
+ * assertEquals(peekInstance("/nowhere/pid", root), undefined);
  * ```
  */
-export function peekInstance(path: string): number | undefined {
+export function peekInstance(
+  path: string,
+  caller: Pick<Caller, "gid" | "standing" | "uid">,
+): number | undefined {
   let descriptor: number;
   try {
-    descriptor = openPidFile(path, 0);
+    descriptor = openNamed(caller, path, PID_FILE_FLAGS);
   } catch {
     return undefined;
   }
   try {
     const pid = parsePid(readPidFile(descriptor));
-    const isSame = pid !== undefined && !Number.isNaN(pid) &&
-      identify(pid).start === modified(descriptor);
-    return isSame ? pid : undefined;
+    if (pid === undefined || Number.isNaN(pid)) return undefined;
+    const record = findRecord(pid);
+    const isRunning = record !== undefined &&
+      stateOf(pid, record.start) === "running";
+    return isRunning ? pid : undefined;
   } catch {
     // No such process any more.
     return undefined;
@@ -167,46 +244,78 @@ export function peekInstance(path: string): number | undefined {
   }
 }
 
+/** Whoever can open a file can lock it: flock(2) takes no right to write. */
+const PID_FILE_MODE = 0o600;
+
+const PID_FILE_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
+
 function isMissing({ errno }: LaunchError): boolean {
   return errno === ERRNO.ENOENT || errno === ERRNO.ENOTDIR;
 }
 
-/** 0755 whatever the umask, as only the effective mode of mkdir(2) is not. */
-function makeStateDirectory(path: string): void {
-  for (const directory of prefixes(path)) {
-    const failed = attempt("mkdirat", AT_FDCWD, directory, 0o755);
-    if (failed === undefined) {
-      syscall("fchmodat", AT_FDCWD, directory, 0o755);
-    } else if (failed.errno !== ERRNO.EEXIST) {
-      throw refusal(`Cannot create directory ${quote(directory)}`, failed);
-    }
+/** The directory is opened once; what is above it may change then. */
+function openPlace(
+  { named, pidFile: path }: Pick<Layout, "named" | "pidFile">,
+  caller: Caller,
+  isMade: boolean,
+): PidFilePlace {
+  const above = dirname(path);
+  const owner = named.pidFile && caller.standing !== "root"
+    ? caller
+    : undefined;
+  if (isMade) {
+    const { state } = basesOf(caller);
+    const newOf = (directory: string) => ({
+      mode: owner === undefined && directory === state ? STATE_MODE : 0o755,
+    });
+    as(owner, () => makeDirectories(above, newOf, HINT));
   }
-}
-
-function attempt(
-  ...args: Parameters<typeof syscall>
-): SyscallError | undefined {
   try {
-    syscall(...args);
-  } catch (error) {
-    if (error instanceof SyscallError) return error;
-    throw error;
-  }
-}
-
-function refusal(what: string, error: SyscallError): LaunchError {
-  const { call, errno } = error;
-  const hint = "use -p to put it elsewhere";
-  return new LaunchError(`${what}: ${reasonOf(errno)}: ${hint}`, call, errno);
-}
-
-function openPidFile(path: string, flags: number): number {
-  try {
-    return open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | flags, 0o644);
+    const directory = openNamed(owner ?? ROOT, above, O_PATH | O_DIRECTORY);
+    const place = { path, directory, name: basename(path) };
+    return owner === undefined ? place : { ...place, owner };
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    throw refusal(`Cannot open pid file ${quote(path)}`, error);
+    throw refusalOf(`Cannot open pid file ${quote(path)}`, error, HINT);
   }
+}
+
+const ROOT = { standing: "root", uid: 0, gid: 0 } as const;
+const HINT = "use -p to put it elsewhere";
+
+/** Who runs what is not a secret among users of a machine, see ps(1). */
+const STATE_MODE = 0o755;
+
+function as<T>(owner: PidFilePlace["owner"], action: () => T): T {
+  return asCaller(owner ?? ROOT, action);
+}
+
+function openPidFile(place: PidFilePlace, flags: number): number {
+  const { directory, name, owner, path } = place;
+  try {
+    return as(owner, () => {
+      const all = PID_FILE_FLAGS | flags;
+      const file = openat(directory, name, all, PID_FILE_MODE);
+      if ((flags & O_CREAT) !== 0) setMode(file);
+      return file;
+    });
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    throw refusalOf(`Cannot open pid file ${quote(path)}`, error, HINT);
+  }
+}
+
+/** Whatever the umask, unless the file is somebody else's already. */
+function setMode(file: number): void {
+  try {
+    syscall("fchmod", file, PID_FILE_MODE);
+  } catch (error) {
+    if (!hasErrno(error, "EPERM")) throw error;
+  }
+}
+
+function remove({ directory, name, owner }: PidFilePlace): void {
+  as(owner, () => syscall("unlinkat", directory, name, 0));
 }
 
 /**
@@ -220,15 +329,23 @@ type Found =
   | { readonly kind: "gone"; readonly supervisor?: number };
 
 /** Looks at a pid file once this process has its lock. */
-function* lockPidFile(path: string, descriptor: number): Waiting<Found> {
+function* lockPidFile(
+  place: PidFilePlace,
+  descriptor: number,
+  caller: Caller,
+): Waiting<Found> {
   try {
     yield* untilLocked(descriptor);
-    if (!isSameFile(path, descriptor)) return { kind: "gone" };
+    if (!isSameFile(place, descriptor)) return { kind: "gone" };
     const pid = parsePid(readPidFile(descriptor));
     if (pid === undefined) return { kind: "empty" };
-    if (Number.isNaN(pid)) throw notAPidFile(path);
-    const found = yield* findProcess(pid, modified(descriptor));
-    if (found.kind === "gone") syscall("unlinkat", AT_FDCWD, path, 0);
+    if (Number.isNaN(pid)) throw notAPidFile(place.path);
+    const found = yield* findProcess(pid);
+    if (found.kind === "running") {
+      checkOwner(place.path, descriptor, found.instance, caller);
+    }
+    // Its supervisor removes it, and has the directories until then.
+    if (found.kind === "gone" && found.supervisor === undefined) remove(place);
     return found;
   } catch (error) {
     close(descriptor);
@@ -243,11 +360,14 @@ function* untilEnded(supervisor: number | undefined): Waiting<void> {
   close(supervisor);
 }
 
-function isSameFile(path: string, descriptor: number): boolean {
+function isSameFile(
+  { directory, name, owner }: PidFilePlace,
+  descriptor: number,
+): boolean {
   const mine = statx(descriptor, "", AT_EMPTY_PATH);
   let there: Stat;
   try {
-    there = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+    there = as(owner, () => statx(directory, name, AT_SYMLINK_NOFOLLOW));
   } catch {
     return false;
   }
@@ -268,31 +388,47 @@ function notAPidFile(path: string): UsageError {
   );
 }
 
-/** The process, if it is the one that is meant and is not about to end. */
-function* findProcess(pid: number, start: bigint): Waiting<Found> {
+/**
+ * Root may do with all of them what their owners may, but is not led to one by
+ * the file of somebody else.
+ */
+function checkOwner(
+  path: string,
+  descriptor: number,
+  { pidfd, record: { uid } }: Running,
+  caller: Caller,
+): void {
+  const { uid: writer } = statx(descriptor, "", AT_EMPTY_PATH);
+  const isTold = writer === 0 || writer === uid;
+  if (isTold && (caller.standing === "root" || caller.uid === uid)) return;
+  close(pidfd);
+  throw new CageError(
+    `Cannot use pid file ${
+      quote(path)
+    }: the instance belongs to user ${uid}: ` +
+      "name one of your own with -n or -p",
+  );
+}
+
+/** The process, if it is an instance and is not about to end. */
+function* findProcess(pid: number): Waiting<Found> {
+  const record = findRecord(pid);
+  if (record === undefined) return { kind: "gone" };
   let pidfd: number;
   try {
     pidfd = pidfdOpen(pid);
   } catch {
+    removeRecord(pid, record);
     return { kind: "gone" };
   }
   // The descriptor first: now the id cannot come to mean another process.
-  const state = stateOf(pid, start);
-  if (state === "running") return { kind: state, instance: { pid, pidfd } };
+  const state = stateOf(pid, record.start);
+  if (state === "running") {
+    return { kind: state, instance: { pid, pidfd, record } };
+  }
   const supervisor = state === "ending" ? openSupervisor(pid) : undefined;
   if (state === "ending") yield* untilReadable(pidfd);
   close(pidfd);
+  removeRecord(pid, record);
   return { kind: "gone", ...(supervisor === undefined ? {} : { supervisor }) };
-}
-
-/** The time of the last change, `stx_mtime` of statx(2), in nanoseconds. */
-function modified(descriptor: number): bigint {
-  const STATX_MTIME = 0x40;
-  const MTIME_OFFSET = 112;
-  const into = new Uint8Array(256);
-  syscall("statx", descriptor, "", AT_EMPTY_PATH, STATX_MTIME, { into });
-  const view = new DataView(into.buffer);
-  const seconds = view.getBigInt64(MTIME_OFFSET, true);
-  const nanoseconds = view.getUint32(MTIME_OFFSET + 8, true);
-  return seconds * 1_000_000_000n + BigInt(nanoseconds);
 }

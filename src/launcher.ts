@@ -5,12 +5,7 @@
  * @module
  */
 
-import {
-  AT_FDCWD,
-  LOCK_UN,
-  MFD_ALLOW_SEALING,
-  SIGNALS,
-} from "../ffi/constants.ts";
+import { LOCK_UN, MFD_ALLOW_SEALING, SIGNALS } from "../ffi/constants.ts";
 import { packElf } from "../ffi/elf.ts";
 import {
   close,
@@ -20,33 +15,45 @@ import {
   memfdCreate,
   pidfdSendSignal,
   poll,
-  statx,
   writeAll,
 } from "../ffi/libc.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { PlanError, runPlan } from "./child.ts";
+import { findAttachment } from "./attachment.ts";
+import { basesOf } from "./caller.ts";
+import { PlanError, type Process, runPlan } from "./child.ts";
+import { Descriptors } from "./descriptors.ts";
+import { Hold } from "./directories.ts";
 import { UsageError } from "./errors.ts";
+import type { Facts, UserNamespace } from "./facts.ts";
 import { errorOf, needsImage } from "./failure.ts";
-import type { Caller, Facts } from "./facts.ts";
-import { Hold } from "./hold.ts";
-import { findCaller, findFacts, findKernel } from "./host.ts";
-import { openImage } from "./image.ts";
+import { findFacts } from "./find_facts.ts";
+import { type Client, findClient } from "./client.ts";
+import { findKernel } from "./host.ts";
+import { checkImages, openImage } from "./image.ts";
 import type { InitScript } from "./init_script.ts";
 import {
   type Claim,
   claimInstance,
   findInstance,
   GRACE,
+  type Recorded,
   releaseClaim,
   type Running,
   writePidFile,
 } from "./instances.ts";
 import { type Layout, layoutOf } from "./layout.ts";
-import { attachProgram, createProgram, NAMESPACES } from "./plan.ts";
+import {
+  attachProgram,
+  type CommandFacts,
+  createProgram,
+  NAMESPACES,
+  scriptProgram,
+} from "./plan.ts";
 import type { Stdio } from "./process.ts";
 import { openSupervisor } from "./process_state.ts";
 import { quote } from "./quote.ts";
 import { openScript } from "./script_file.ts";
+import { markSlot, takeSlot } from "./slots.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Storage } from "./storage.ts";
 import { COMMAND_ID, initProgram } from "./supervisor.ts";
@@ -60,8 +67,10 @@ export interface Started {
   readonly pidfd: number;
   /** The pid file, no longer locked, if a container was created. */
   readonly claim?: Claim;
-  /** Directories that nobody else may use as long as it runs. */
+  /** What nobody else may use as long as it runs. */
   readonly hold?: Hold;
+  /** What is to be removed with the pid file. */
+  readonly recorded?: Recorded;
 }
 
 /**
@@ -76,15 +85,15 @@ export function* start(
   spec: ContainerSpec,
   stdio: Stdio = {},
 ): Waiting<Started> {
-  const caller = findCaller();
-  const layout = layoutOf(spec, caller.cwd);
+  const client = findClient(spec);
+  const layout = layoutOf(spec, client.cwd, basesOf(client));
   for (;;) {
-    const found = yield* claimInstance(layout.pidFile);
+    const found = yield* claimInstance(layout, client);
     if ("descriptor" in found) {
       const hold = new Hold();
-      return yield* create({ spec, stdio, caller, layout, claim: found, hold });
+      return yield* create({ spec, stdio, client, layout, claim: found, hold });
     }
-    const attached = yield* attach(spec, stdio, caller, found);
+    const attached = yield* attach(spec, stdio, client, found);
     if (attached !== undefined) return attached;
   }
 }
@@ -101,12 +110,12 @@ export function* join(
   spec: ContainerSpec,
   stdio: Stdio = {},
 ): Waiting<Started | undefined> {
-  const caller = findCaller();
-  const { pidFile } = layoutOf(spec, caller.cwd);
+  const client = findClient(spec);
+  const layout = layoutOf(spec, client.cwd, basesOf(client));
   for (;;) {
-    const running = yield* findInstance(pidFile);
+    const running = yield* findInstance(layout, client);
     if (running === undefined) return undefined;
-    const attached = yield* attach(spec, stdio, caller, running);
+    const attached = yield* attach(spec, stdio, client, running);
     if (attached !== undefined) return attached;
   }
 }
@@ -119,8 +128,9 @@ export function* join(
  * @throws {CageError} If it cannot be stopped.
  */
 export function* stop(spec: ContainerSpec): Waiting<boolean> {
-  const { pidFile } = layoutOf(spec, findCaller().cwd);
-  const running = yield* findInstance(pidFile);
+  const client = findClient(spec);
+  const layout = layoutOf(spec, client.cwd, basesOf(client));
+  const running = yield* findInstance(layout, client);
   if (running === undefined) return false;
   const { pid, pidfd } = running;
   const supervisor = openSupervisor(pid);
@@ -137,7 +147,7 @@ export function* stop(spec: ContainerSpec): Waiting<boolean> {
     if (supervisor !== undefined) close(supervisor);
   }
   // Removes the file if nobody else has done so.
-  const other = yield* findInstance(pidFile);
+  const other = yield* findInstance(layout, client);
   if (other !== undefined) close(other.pidfd);
   return true;
 }
@@ -146,108 +156,165 @@ export function* stop(spec: ContainerSpec): Waiting<boolean> {
 interface Creating {
   readonly spec: ContainerSpec;
   readonly stdio: Stdio;
-  readonly caller: Caller;
+  readonly client: Client;
   readonly layout: Layout;
   readonly claim: Claim;
   readonly hold: Hold;
 }
 
 function* create(creating: Creating): Waiting<Started> {
-  const { caller, claim, hold, layout, spec } = creating;
+  const { claim, client, hold, spec } = creating;
+  let recorded: Recorded | undefined;
   try {
-    if (!spec.ephemeral) hold.take(layout);
-    const facts = findFacts(spec, layout, caller);
-    using script = openScript(spec.initScript, caller.cwd);
-    const started = yield* createSomehow(creating, facts, script?.script);
+    const slot = client.standing === "user" ? slotFor(client) : undefined;
+    if (slot !== undefined) hold.keep(slot);
+    using script = openScript(spec.initScript, client);
+    const record = (written: Recorded) => {
+      recorded = written;
+      if (slot !== undefined) markSlot(slot, written.pid);
+    };
+    const on = createOn(creating, record, script?.script);
+    const started = yield* createSomehow(creating, on);
     flock(claim.descriptor, LOCK_UN);
-    return { ...started, claim, hold };
+    return { ...started, claim, hold, recorded };
   } catch (error) {
     hold[Symbol.dispose]();
-    releaseClaim(claim);
+    releaseClaim(claim, recorded);
     throw forUser(error);
   }
 }
 
+function slotFor(client: Client): number {
+  const { instances } = client.policy.limits;
+  return takeSlot(`${basesOf(client).state}/slots`, instances);
+}
+
+/** Creates a container on a storage. */
+type CreateOn = (storage: Storage, facts: Facts) => Waiting<Process>;
+
 /** In an image if the file system says that it cannot hold the changes. */
 function* createSomehow(
   creating: Creating,
-  facts: Facts,
-  script?: InitScript,
-): Waiting<Started> {
-  const { layout, spec } = creating;
-  const kind = spec.ephemeral ? "memory" : "directories";
+  createOn: CreateOn,
+): Waiting<Process> {
+  const { client, hold, layout, spec } = creating;
+  const find = (kept: Descriptors, hold?: Hold) =>
+    findFacts(spec, layout, client, hold, kept);
+  if (spec.ephemeral) {
+    using kept = new Descriptors();
+    return yield* createOn({ kind: "memory" }, find(kept).facts);
+  }
   try {
-    return yield* createOn({ kind }, creating, facts, script);
+    using kept = new Descriptors();
+    const { directories: source, facts } = find(kept, hold);
+    return yield* createOn({ kind: "directories", source: source! }, facts);
   } catch (error) {
     if (!(error instanceof PlanError) || !needsImage(error.failure)) {
       throw error;
     }
+    checkImage(layout, client);
   }
-  checkTogether(layout);
-  const disk = openImage(layout.image);
-  try {
-    const storage = { kind: "image", device: disk.device } as const;
-    return yield* createOn(storage, creating, facts, script);
-  } finally {
-    close(disk.descriptor);
-  }
+  // The mounts that were taken are gone with the attempt.
+  using kept = new Descriptors();
+  const { device, path } = openDisk(layout.image, client, kept);
+  return yield* createOn({ kind: "image", path, device }, find(kept).facts);
 }
 
-/** What an image would hide: the two directories do not fit together. */
-function checkTogether({ upper, work }: Layout): void {
-  const [first, second] = [upper, work].map((path) => statx(AT_FDCWD, path));
-  const isTogether = String(first.dev) === String(second.dev) &&
-    first.mountId === second.mountId;
-  if (isTogether) return;
+function openDisk(path: string, client: Client, kept: Descriptors) {
+  const most = client.standing === "user"
+    ? client.policy.limits.imageBytes
+    : Infinity;
+  const { descriptor, device } = openImage(path, most);
+  kept.keep(descriptor);
+  return { path, device };
+}
+
+/**
+ * A file system that a user can write to as they like is not one to be mounted:
+ * what the kernel reads there it takes for its own.
+ */
+function checkImage({ image, named, upper }: Layout, client: Client): void {
+  if (client.standing === "root") return;
+  if (!named.upper && !named.work) {
+    if (client.standing === "user") {
+      checkImages(image, client.policy.limits.images);
+    }
+    return;
+  }
   throw new UsageError(
-    `Cannot use work directory ${quote(work)}: it is not on the file system ` +
-      `of ${quote(upper)}: use -w to put it there`,
+    `Cannot use upper directory ${quote(upper)}: its file system cannot hold ` +
+      "an overlay, and an image of yours would not be safe: use -U to put it " +
+      "elsewhere, or leave it out",
   );
 }
 
-function* createOn(
-  storage: Storage,
-  { caller, claim, hold, layout, spec, stdio }: Creating,
-  facts: Facts,
-  script?: InitScript,
-): Waiting<Started> {
-  const init = spec.init === false ? undefined : openInit();
-  try {
-    const { pid, pidfd } = yield* runPlan({
-      flags: NAMESPACES,
-      first: (pipes) =>
-        createProgram(spec, { facts, layout, pipes, script, storage }),
-      spec,
-      facts: {
-        callerEnv: caller.env,
-        parent: init ?? { kind: "command" },
-        stdio,
-      },
-      ready: (pid) => {
-        // They are there now, if they were not before.
-        if (storage.kind === "directories") hold.take(layout);
-        writePidFile(claim, pid);
-      },
-    });
-    return { pid, pidfd };
-  } finally {
-    if (init !== undefined) close(init.descriptor);
-  }
+function createOn(
+  { claim, client, layout, spec, stdio }: Creating,
+  record: (written: Recorded) => void,
+  script: InitScript | undefined,
+): CreateOn {
+  return function* (storage, facts) {
+    const init = spec.init === false ? undefined : openInit();
+    const { upper } = layout;
+    const { privileged = false, noNewPrivs = false } = spec;
+    try {
+      return yield* runPlan({
+        flags: NAMESPACES,
+        first: (pipes, entry) =>
+          createProgram(spec, { entry, facts, upper, pipes, script, storage }),
+        entered: scriptProgram(spec, client.env, script),
+        spec,
+        facts: {
+          callerEnv: client.env,
+          parent: init ?? { kind: "command" },
+          stdio,
+          ...idsOf(facts.userNamespace),
+        },
+        ready: (pid) => {
+          const { uid } = client;
+          record(writePidFile(claim, pid, { uid, privileged, noNewPrivs }));
+        },
+      });
+    } finally {
+      if (init !== undefined) close(init.descriptor);
+    }
+  };
+}
+
+function idsOf(
+  namespace: UserNamespace | undefined,
+): Pick<CommandFacts, "ids"> {
+  if (namespace === undefined) return {};
+  const { map, owner } = namespace;
+  return { ids: { map, kept: [owner.gid, ...owner.groups] } };
 }
 
 function* attach(
   spec: ContainerSpec,
   stdio: Stdio,
-  caller: Caller,
-  { pidfd }: Running,
+  client: Client,
+  running: Running,
 ): Waiting<Started | undefined> {
+  const { pidfd, record } = running;
   const kernel = findKernel();
   try {
+    if (spec.privileged && !record.privileged) throw notPrivileged();
+    const container = findAttachment(running, client);
+    if (container === undefined) return undefined;
+    const { userNamespace } = container;
     return yield* runPlan({
       flags: 0,
-      first: (pipes) => attachProgram(pidfd, pipes, kernel),
-      spec,
-      facts: { callerEnv: caller.env, parent: { kind: "attached" }, stdio },
+      first: (pipes) => attachProgram(container, pipes, kernel),
+      entered: scriptProgram(spec, client.env),
+      spec: { ...spec, noNewPrivs: spec.noNewPrivs || record.noNewPrivs },
+      facts: {
+        callerEnv: client.env,
+        parent: { kind: "attached" },
+        stdio,
+        ...(userNamespace === undefined ? {} : {
+          ids: { map: userNamespace.map, kept: userNamespace.groups },
+        }),
+      },
     });
   } catch (error) {
     // It ended in between: there may be another one, or none.
@@ -259,6 +326,13 @@ function* attach(
   } finally {
     close(pidfd);
   }
+}
+
+function notPrivileged(): UsageError {
+  return new UsageError(
+    "Cannot use --privileged: the instance was started without: stop it " +
+      "first, with -k",
+  );
 }
 
 function forUser(error: unknown): unknown {

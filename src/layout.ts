@@ -15,6 +15,14 @@ export const STORAGE_BASE = "/var/lib/microcontainer";
 /** Where pid files are by default. */
 export const STATE_BASE = "/run/microcontainer";
 
+/** Where the files of containers are that nobody gave another place. */
+export interface Bases {
+  /** Application directories. */
+  readonly storage: string;
+  /** Pid files. */
+  readonly state: string;
+}
+
 /** The paths of a container, all absolute. */
 export interface Layout {
   /** The lower layers, the first on top. */
@@ -29,6 +37,8 @@ export interface Layout {
   readonly pidFile: string;
   /** The image that takes the place of an upper directory where none can be. */
   readonly image: string;
+  /** What of these the caller named, by path or by a directory above. */
+  readonly named: Readonly<Record<"upper" | "work" | "pidFile", boolean>>;
 }
 
 /**
@@ -36,6 +46,7 @@ export interface Layout {
  *
  * @param spec What is wanted.
  * @param cwd The directory of the caller, from which relative paths start.
+ * @param bases Where files are that the spec gives no place.
  * @returns The paths. `..` stays in them: what it means is the kernel's to say.
  * @throws {UsageError} If a path contains a NUL byte, which ends a path.
  *
@@ -51,25 +62,37 @@ export interface Layout {
  *   work: "/var/lib/microcontainer/app-web/work",
  *   pidFile: "/run/microcontainer/web.pid",
  *   image: "/var/lib/microcontainer/app-web.ext4",
+ *   named: { upper: false, work: false, pidFile: false },
  * });
  * ```
  */
-export function layoutOf(spec: ContainerSpec, cwd: string): Layout {
+export function layoutOf(
+  spec: ContainerSpec,
+  cwd: string,
+  bases: Bases = { storage: STORAGE_BASE, state: STATE_BASE },
+): Layout {
   const at = (path: string) => absolute(path, cwd);
   const { name } = spec;
   const appDir = at(
     spec.appDir ??
-      `${STORAGE_BASE}/${name === undefined ? "default" : `app-${name}`}`,
+      `${bases.storage}/${name === undefined ? "default" : `app-${name}`}`,
   );
   const upper = at(spec.upper ?? `${appDir}/upper`);
+  const isNamed = (path?: string) =>
+    path !== undefined || spec.appDir !== undefined;
   const pidFile = name === undefined ? "pid" : `${name}.pid`;
   return {
     lower: (spec.lower ?? ["/"]).map(at),
     appDir,
     upper,
     work: at(spec.work ?? `${appDir}/work`),
-    pidFile: at(spec.pidFile ?? `${STATE_BASE}/${pidFile}`),
+    pidFile: at(spec.pidFile ?? `${bases.state}/${pidFile}`),
     image: imageOf(upper),
+    named: {
+      upper: isNamed(spec.upper),
+      work: isNamed(spec.work),
+      pidFile: spec.pidFile !== undefined,
+    },
   };
 }
 
@@ -101,8 +124,11 @@ export function absolute(path: string, cwd: string): string {
   return cwd.endsWith("/") ? `${cwd}${path}` : `${cwd}/${path}`;
 }
 
-/** The seed's `${upperdir}/../..`, or beside a directory of the root. */
+/**
+ * The seed's `${upperdir}/../..`, or beside a directory of the root. The root
+ * itself has nothing beside it: an image of its own is in it, as `.ext4`.
+ */
 function imageOf(upper: string): string {
   const parent = dirname(upper);
-  return `${parent === "/" ? upper.replace(/\/+$/, "") : parent}.ext4`;
+  return `${parent === "/" ? upper.replace(/\/+$/, "") || "/" : parent}.ext4`;
 }

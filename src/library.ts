@@ -11,7 +11,6 @@ import { CageError } from "./errors.ts";
 import { peekInstance, releaseClaim } from "./instances.ts";
 import * as launcher from "./launcher.ts";
 import { STATE_BASE } from "./layout.ts";
-import { checkPrivilege } from "./privilege.ts";
 import { driveLater } from "./reactor.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Stdio } from "./process.ts";
@@ -155,7 +154,6 @@ export async function attach(
 export async function stop(
   spec: Pick<ContainerSpec, "name" | "pidFile">,
 ): Promise<boolean> {
-  checkPrivilege();
   checkSpec(spec);
   return await driveLater(launcher.stop(spec));
 }
@@ -175,12 +173,15 @@ export async function stop(
 export function list(): Instance[] {
   return pidFiles().flatMap((file) => {
     const pidFile = `${STATE_BASE}/${file}`;
-    const pid = peekInstance(pidFile);
+    const pid = peekInstance(pidFile, ROOT);
     if (pid === undefined) return [];
     const named = file === "pid" ? {} : { name: file.slice(0, -".pid".length) };
     return [{ ...named, pid, pidFile }];
   });
 }
+
+/** Only root launches containers from a program. */
+const ROOT = { standing: "root", uid: 0, gid: 0 } as const;
 
 function pidFiles(): string[] {
   try {
@@ -196,7 +197,6 @@ async function begin(
   options: LaunchOptions,
   start: (stdio: Stdio) => Waiting<launcher.Started>,
 ): Promise<Container> {
-  checkPrivilege();
   using pipes = new StdioPipes(options);
   const started = await driveLater(start(pipes.inside));
   let hasEnded = false;
@@ -213,7 +213,7 @@ async function begin(
 
 /** Until it is waited for, the process is there to get a signal. */
 function* untilEnded(
-  { claim, hold, pidfd }: launcher.Started,
+  { claim, hold, pidfd, recorded }: launcher.Started,
   ended: () => void,
 ): Waiting<Status> {
   yield* untilReadable(pidfd);
@@ -223,7 +223,7 @@ function* untilEnded(
   close(pidfd);
   if (claim !== undefined) {
     yield* untilLocked(claim.descriptor);
-    releaseClaim(claim);
+    releaseClaim(claim, recorded);
   }
   return statusOf(end);
 }

@@ -104,20 +104,22 @@ export function databaseText(
   return new TextDecoder().decode(buffer.subarray(0, Number(size)));
 }
 
-/** A FIFO must not block, and what cannot be read is as good as absent. */
+/**
+ * What cannot be read is as good as absent. Opening a FIFO must not wait, and
+ * nothing is taken from a FIFO or a terminal: pread(2) reads neither.
+ */
 function readDatabase(file: "passwd" | "group"): PlanStep[] {
-  const read = `read-${file}`;
   return [
     openInside(`/etc/${file}`, O_RDONLY | O_NONBLOCK, {
       name: `open-${file}`,
-      onError: { goto: `${read}-end` },
+      onError: {},
     }),
     {
-      name: read,
-      call: "read",
-      args: [{ result: `open-${file}` }, { buffer: file }, DATABASE_SIZE],
+      name: `read-${file}`,
+      call: "pread64",
+      // The error of the step before is no descriptor, and fails here too.
+      args: [{ result: `open-${file}` }, { buffer: file }, DATABASE_SIZE, 0],
       onError: {},
     },
-    label(`${read}-end`),
   ];
 }

@@ -6,13 +6,18 @@
 
 import {
   AT_FDCWD,
+  F_DUPFD_CLOEXEC,
   MNT_DETACH,
   MS_NOEXEC,
   MS_NOSUID,
   MS_PRIVATE,
   MS_RDONLY,
   MS_REC,
+  O_PATH,
 } from "../ffi/constants.ts";
+import { O_DIRECTORY } from "../ffi/open_flags.ts";
+import type { Argument } from "../ffi/step.ts";
+import { S_IFREG } from "../ffi/file_types.ts";
 import { quote } from "./quote.ts";
 import { ROOT } from "./overlay.ts";
 import {
@@ -20,10 +25,17 @@ import {
   copyMount,
   HARMLESS,
   INERT,
-  makeDirectories,
+  label,
   NONE,
+  openInside,
   type PlanStep,
 } from "./step.ts";
+import {
+  type FileSystem,
+  mountOnTarget,
+  openTarget,
+  type Target,
+} from "./targets.ts";
 
 /** Nodes of `/dev` that are the host's; any other kind is out of reach. */
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -37,8 +49,30 @@ const LINKS = {
   ptmx: "pts/ptmx",
 };
 
-/** A regular file for mknod(2), linux/stat.h. */
-export const S_IFREG = 0o100000;
+/** The group of terminals, `tty` of Debian and others. */
+export const TTY = 5;
+
+/** What to do about a place that cannot be mounted on. */
+const HINTS = { ENOTDIR: "make it a directory in the root file system" };
+
+/**
+ * What programs find the kernel by is at its place: where a link led somewhere
+ * else, what is masked there and what is seen could differ.
+ */
+const REAL = {
+  isReal: true,
+  hints: { ENOTDIR: "make it a directory in the root file system, no link" },
+};
+
+/** Whose the files are that are made inside, by their ids on the host. */
+export interface Owner {
+  /** The id of the user. */
+  readonly uid: number;
+  /** The id of the group. */
+  readonly gid: number;
+  /** The id of the group of terminals. */
+  readonly tty: number;
+}
 
 /**
  * Separates the mount namespace from the host's: from here on nothing that is
@@ -65,7 +99,8 @@ export function privateSteps(): PlanStep[] {
 /**
  * Takes hold of the host's devices while its root is still in sight.
  *
- * @param terminal The caller's terminal, which becomes `/dev/console`.
+ * @param console A detached copy of the mount of the caller's terminal, which
+ * becomes `/dev/console`.
  * @returns The steps.
  *
  * @example The first device
@@ -76,17 +111,29 @@ export function privateSteps(): PlanStep[] {
  * assertEquals(openDevices(undefined)[0].args[1], "/dev/null");
  * ```
  */
-export function openDevices(terminal: string | undefined): PlanStep[] {
-  const sources = [
-    ...DEVICES.map((name) => [name, `/dev/${name}`]),
-    ["console", terminal ?? "/dev/null"],
+export function openDevices(console: number | undefined): PlanStep[] {
+  const copies = DEVICES.map((name) => copyDevice(name, `/dev/${name}`));
+  if (console === undefined) {
+    return [...copies, copyDevice("console", "/dev/null")];
+  }
+  const why = "Cannot use the terminal";
+  return [
+    ...copies,
+    // As the result of a step, as the others are.
+    {
+      name: "device-console",
+      call: "fcntl",
+      args: [console, F_DUPFD_CLOEXEC, 0],
+      why,
+    },
   ];
-  return sources.map(([name, path]) =>
-    copyMount(AT_FDCWD, path, false, {
-      name: `device-${name}`,
-      why: `Cannot use device ${quote(path)}`,
-    })
-  );
+}
+
+function copyDevice(name: string, path: string): PlanStep {
+  return copyMount(AT_FDCWD, path, false, {
+    name: `device-${name}`,
+    why: `Cannot use device ${quote(path)}`,
+  });
 }
 
 /**
@@ -120,26 +167,35 @@ export function rootSteps(): PlanStep[] {
  * Mounts what every container has: `/proc`, `/sys`, `/dev` and the temporary
  * directories.
  *
+ * @param owner Whose the files inside are; the caller's if absent.
+ * @param isPrivileged Whether `/sys` can be written to.
  * @returns The steps.
  *
- * @example The first mount
+ * @example A file system for another user
  * ```ts
  * import { fileSystemSteps } from "cage/src/mounts.ts";
- * import { assertEquals } from "@std/assert";
+ * import { assert } from "@std/assert";
  *
- * assertEquals(fileSystemSteps()[0].args[1], "/proc");
+ * const steps = fileSystemSteps({ uid: 1000, gid: 100, tty: 165541 });
+ * const options = "mode=1777,uid=1000,gid=100";
+ * assert(steps.some(({ args }) => args[4] === options));
  * ```
  */
-export function fileSystemSteps(): PlanStep[] {
+export function fileSystemSteps(
+  owner?: Owner,
+  isPrivileged: boolean = false,
+): PlanStep[] {
+  const settings = isPrivileged ? INERT : INERT | MS_RDONLY;
   return [
-    ...mountOn("/proc", "proc", INERT),
-    ...mountOn("/sys", "sysfs", INERT | MS_RDONLY),
-    ...deviceSteps(),
-    ...mountOn("/tmp", "tmpfs", HARMLESS, "mode=1777"),
-    ...mountOn("/var/tmp", "tmpfs", HARMLESS, "mode=1777"),
-    ...mountOn("/run", "tmpfs", HARMLESS, "mode=0755"),
-    ...makeDirectories("/run/lock", () => 0o1777).slice(-1),
-    ...makeDirectories("/run/user").slice(-1),
+    ...mountOn("/proc", { type: "proc", flags: INERT }, REAL),
+    ...mountOn("/sys", { type: "sysfs", flags: settings }, REAL),
+    ...mountOn("/dev", memory(INERT, "0755", owner), REAL),
+    ...deviceSteps(owner),
+    ...mountOn("/tmp", memory(HARMLESS, "1777", owner)),
+    ...mountOn("/var/tmp", memory(HARMLESS, "1777", owner)),
+    ...mountOn("/run", memory(HARMLESS, "0755", owner)),
+    ...runSteps(),
+    returnToRoot(),
   ];
 }
 
@@ -148,31 +204,76 @@ export function fileSystemSteps(): PlanStep[] {
  * changed inside one, this one or another, is not to be seen beside itself.
  *
  * @param paths Paths inside.
+ * @param owner Whose the files inside are; the caller's if absent.
  * @returns The steps. What is covered is an empty, writable directory, so that
  * a container inside the container finds a place for its own storage.
  *
  * @example The default storage
  * ```ts
  * import { coverSteps } from "cage/src/mounts.ts";
- * import { assertEquals } from "@std/assert";
+ * import { assert } from "@std/assert";
  *
- * assertEquals(coverSteps(["/var/lib/microcontainer"]).length, 1);
+ * const steps = coverSteps(["/var/lib/microcontainer"]);
+ * assert(steps.some(({ call }) => call === "mount"));
  * ```
  */
-export function coverSteps(paths: readonly string[]): PlanStep[] {
-  return paths.map((path) => ({
-    call: "mount",
-    args: ["tmpfs", path, "tmpfs", HARMLESS, "mode=0755"],
-    onError: { errno: "ENOENT" },
-    why: `Cannot cover ${quote(path)}, the storage of containers`,
-  }));
+export function coverSteps(
+  paths: readonly string[],
+  owner?: Owner,
+): PlanStep[] {
+  if (paths.length === 0) return [];
+  const steps = paths.flatMap((path) => {
+    const why = `Cannot cover ${quote(path)}, the storage of containers`;
+    const [name, end] = [`cover:${path}`, `covered:${path}`];
+    return [
+      openInside(path, O_PATH | O_DIRECTORY, {
+        name,
+        onError: { errno: "ENOENT", goto: end },
+        why,
+      }, { result: ROOT }),
+      ...mountOnTarget({ name, why }, memory(HARMLESS, "0755", owner)),
+      label(end),
+    ];
+  });
+  return [...steps, returnToRoot()];
 }
 
-function deviceSteps(): PlanStep[] {
+/** A tmpfs. */
+function memory(flags: number, mode: string, owner?: Owner): FileSystem {
+  const ids = owner === undefined ? "" : `,uid=${owner.uid},gid=${owner.gid}`;
+  return { type: "tmpfs", flags, data: `mode=${mode}${ids}` };
+}
+
+/** Temporary directories may be links inside: `/var/tmp` to `/tmp`. */
+function mountOn(
+  path: string,
+  fileSystem: FileSystem,
+  rest: Partial<Target> = { hints: HINTS },
+): PlanStep[] {
+  const target: Target = {
+    name: `place:${path}`,
+    path,
+    kind: "directory",
+    why: `Cannot mount ${fileSystem.type} on ${quote(path)}`,
+    ...rest,
+  };
+  return [...openTarget(target), ...mountOnTarget(target, fileSystem)];
+}
+
+/**
+ * Paths below `/dev` lead nowhere else: it is no link, and overlayfs keeps an
+ * entry that something is mounted on, whatever becomes of the layers below.
+ */
+function deviceSteps(owner?: Owner): PlanStep[] {
+  const why = (name: string) => `Cannot create "/dev/${name}"`;
+  const data = `newinstance,ptmxmode=0666,mode=0620,gid=${owner?.tty ?? TTY}`;
   return [
-    ...mountOn("/dev", "tmpfs", INERT, "mode=0755"),
-    ...[...DEVICES, "console"].flatMap((name) => [
-      makeFile(`/dev/${name}`),
+    ...[...DEVICES, "console"].flatMap((name): PlanStep[] => [
+      {
+        call: "mknodat",
+        args: [AT_FDCWD, `/dev/${name}`, S_IFREG | 0o644, 0],
+        why: why(name),
+      },
       attachMount(`device-${name}`, `/dev/${name}`, {
         why: `Cannot mount "/dev/${name}"`,
       }),
@@ -180,53 +281,72 @@ function deviceSteps(): PlanStep[] {
     ...Object.entries(LINKS).map(([name, target]): PlanStep => ({
       call: "symlinkat",
       args: [target, AT_FDCWD, `/dev/${name}`],
-      why: `Cannot create "/dev/${name}"`,
+      why: why(name),
     })),
-    ...mountOn(
-      "/dev/pts",
-      "devpts",
-      MS_NOSUID | MS_NOEXEC,
-      "newinstance,ptmxmode=0666,mode=0620,gid=5",
-    ),
-    ...mountOn("/dev/shm", "tmpfs", INERT, "mode=1777"),
+    ...mountBelow("/dev/pts", {
+      type: "devpts",
+      flags: MS_NOSUID | MS_NOEXEC,
+      data,
+    }),
+    ...mountBelow("/dev/shm", memory(INERT, "1777", owner)),
   ];
 }
 
-/**
- * Makes an empty file to mount on, if it is missing.
- *
- * @param path The absolute path inside.
- * @returns The step.
- *
- * @example A file
- * ```ts
- * import { makeFile } from "cage/src/mounts.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(makeFile("/dev/null").call, "mknodat");
- * ```
- */
-export function makeFile(path: string): PlanStep {
-  return {
-    call: "mknodat",
-    args: [AT_FDCWD, path, S_IFREG | 0o644, 0],
-    onError: { errno: "EEXIST" },
-    why: `Cannot create ${quote(path)}`,
-  };
-}
-
-function mountOn(
+/** On a path below a mount of ours. */
+function mountBelow(
   path: string,
-  type: string,
-  flags: number,
-  data: string | number = NONE,
+  { data, flags, type }: FileSystem,
 ): PlanStep[] {
   return [
-    ...makeDirectories(path),
+    makeDirectory(AT_FDCWD, path, path, 0o755),
     {
       call: "mount",
-      args: [type, path, type, flags, data],
+      args: [type, path, type, flags, data ?? NONE],
       why: `Cannot mount ${type} on ${quote(path)}`,
     },
   ];
+}
+
+/** `/run` may be a link, which nothing keeps as it is. */
+function runSteps(): PlanStep[] {
+  const run = { result: "run" };
+  return [
+    openInside("/run", O_PATH | O_DIRECTORY, {
+      name: run.result,
+      onError: { errno: "EAGAIN", goto: run.result },
+      why: 'Cannot use "/run" inside',
+    }, { result: ROOT }),
+    makeDirectory(run, "lock", "/run/lock", 0o1777),
+    makeDirectory(run, "user", "/run/user", 0o755),
+  ];
+}
+
+function makeDirectory(
+  at: Argument,
+  name: string,
+  path: string,
+  mode: number,
+): PlanStep {
+  return {
+    call: "mkdirat",
+    args: [at, name, mode],
+    why: `Cannot create directory ${quote(path)}`,
+  };
+}
+
+/**
+ * Goes back to the root: what follows is looked up from there.
+ *
+ * @returns The step.
+ *
+ * @example The step
+ * ```ts
+ * import { returnToRoot } from "cage/src/mounts.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(returnToRoot().args, ["/"]);
+ * ```
+ */
+export function returnToRoot(): PlanStep {
+  return { call: "chdir", args: ["/"], why: 'Cannot return to "/" inside' };
 }

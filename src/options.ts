@@ -161,6 +161,11 @@ export const OPTIONS: readonly Option[] = [
       "the same filesystem as upperdir",
   },
   {
+    long: "check",
+    group: "about",
+    help: "tell what the caller may do and why, and what the kernel offers",
+  },
+  {
     long: "ephemeral",
     group: "storage",
     help: "keep the upper directory in memory, nothing stays when the " +
@@ -171,6 +176,24 @@ export const OPTIONS: readonly Option[] = [
     group: "inside",
     help: "run the command as pid 1, without the process that collects " +
       "orphans",
+  },
+  {
+    long: "no-new-privs",
+    group: "inside",
+    help: "nothing inside gets privileges by executing a program: sudo and " +
+      "su do not work",
+  },
+  {
+    long: "privileged",
+    group: "inside",
+    help: "take nothing from root inside: no capability, system call or path " +
+      "of /proc and /sys; for root and who is granted the same",
+  },
+  {
+    long: "reset",
+    group: "instance",
+    help: "throw away what was changed inside: the upper and the work " +
+      "directory, and an image that took their place",
   },
 ];
 

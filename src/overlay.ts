@@ -1,13 +1,23 @@
 /**
  * The overlay: lower layers, and one upper layer that takes all changes.
  *
+ * Overlayfs does everything to the layers with the rights of whoever mounted
+ * it. For a user, that is a process in the user namespace of the container: so
+ * the kernel itself sees to it that through the overlay nobody reaches what the
+ * user could not reach, and that nothing in the upper layer belongs to an id
+ * that is not the user's, whatever a lower layer pretends.
+ *
  * @module
  */
 
 import {
   AT_FDCWD,
+  CLD_EXITED,
+  CLONE_FILES,
+  CLONE_NEWNS,
   FSCONFIG_CMD_CREATE,
   FSCONFIG_SET_FD,
+  FSCONFIG_SET_FLAG,
   FSCONFIG_SET_STRING,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -15,21 +25,42 @@ import {
   MS_NODEV,
   O_CLOEXEC,
   O_PATH,
+  P_PID,
+  SIGINFO,
+  WEXITED,
 } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
+import type { Kernel, Skeleton, UserNamespace } from "./facts.ts";
+import { startProcess } from "./process.ts";
 import { quote } from "./quote.ts";
-import type { Kernel } from "./facts.ts";
-import { attachMount, label, NONE, openTop, type PlanStep } from "./step.ts";
-import { UPPER, WORK } from "./storage.ts";
+import {
+  attachMount,
+  copyMount,
+  goTo,
+  label,
+  NONE,
+  openTop,
+  type PlanStep,
+  TOP,
+} from "./step.ts";
+import type { StoragePaths } from "./storage.ts";
+import { enterUserNamespace } from "./user_namespace_steps.ts";
 
 /** The name of the step that gives the root of the overlay. */
 export const ROOT = "root";
 /** The names of the steps in which the kernel judges a layer or the whole. */
 export const OVERLAY = "overlay:";
+/** The name of the step that fails where no upper directory can be. */
+export const ATTRIBUTES = "attributes";
 /** The buffer with the kernel's own words about an overlay that failed. */
 export const OVERLAY_MESSAGE = "overlay-message";
-/** Bytes of {@linkcode OVERLAY_MESSAGE}; a message of a context is a line. */
-export const OVERLAY_MESSAGE_SIZE = 1024;
+
+/** Buffers of a plan with {@linkcode overlaySteps}; a message is a line. */
+export const OVERLAY_BUFFERS = {
+  [OVERLAY_MESSAGE]: 1024,
+  mounter: 8,
+  "mounter-info": SIGINFO.size,
+} as const;
 
 /**
  * Descriptors for layers that are named by path: far above those that the
@@ -40,49 +71,20 @@ const FIRST_LAYER = 500;
 /** Most lower layers: `OVL_MAX_STACK` of fs/overlayfs, Linux 4.0. */
 export const MAX_LAYERS = 500;
 
-/**
- * Opens the lower layers, before anything is mounted over a path to one.
- *
- * @param lower The paths, the first on top.
- * @returns The steps; {@linkcode layerName} names each.
- *
- * @example One layer
- * ```ts
- * import { layerName, openLayers } from "cage/src/overlay.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(openLayers(["/"])[0].name, layerName(0));
- * ```
- */
-export function openLayers(lower: readonly string[]): PlanStep[] {
-  return lower.map((path, index) => ({
-    name: layerName(index),
-    call: "openat",
-    args: [AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC],
-    why: `Cannot use lower directory ${quote(path)}`,
-    hints: {
-      ENOENT: "create it, or name another one with -l",
-      ENOTDIR: "name a directory with -l, and unpack an archive first",
-    },
-  }));
-}
-
-/**
- * Names the step that opens a layer.
- *
- * @param index The place of the layer, 0 on top.
- * @returns The name.
- *
- * @example The top layer
- * ```ts
- * import { layerName } from "cage/src/overlay.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(layerName(0), "lower0");
- * ```
- */
-export function layerName(index: number): string {
-  return `lower${index}`;
+/** What an overlay is made of. */
+export interface Overlay {
+  /** The paths of the lower layers, the top first. */
+  readonly layers: readonly string[];
+  /** The paths of the upper and the work directory. */
+  readonly storage: StoragePaths;
+  /** The upper directory for messages, if it may be unable to be one. */
+  readonly upperName?: string;
+  /** Directories of the upper layer that are there before they are needed. */
+  readonly skeleton: readonly Skeleton[];
+  /** What the kernel offers. */
+  readonly how: Kernel["overlay"];
+  /** The user namespace that it belongs to, if it is not root's. */
+  readonly namespace?: UserNamespace;
 }
 
 /**
@@ -90,9 +92,8 @@ export function layerName(index: number): string {
  * given by descriptors, so that any path works, also one longer than the 255
  * bytes of fsconfig(2) or with the commas and colons that mount(2) splits at.
  *
- * @param layers The names of the steps that opened the layers, the top first.
- * @param how What the kernel offers: `descriptors` since Linux 6.13, `paths`
- * below `/proc/self/fd` since 5.2, `mount` for mount(2) alone.
+ * @param overlay What it is made of. Kernels take `descriptors` since Linux
+ * 6.13, `paths` below `/proc/self/fd` since 5.2, else `mount` is mount(2).
  * @returns The steps; {@linkcode ROOT} is a descriptor.
  *
  * @example A kernel that takes descriptors
@@ -100,37 +101,193 @@ export function layerName(index: number): string {
  * import { OVERLAY, overlaySteps } from "cage/src/overlay.ts";
  * import { assert } from "@std/assert";
  *
- * const steps = overlaySteps(["lower0"], "descriptors");
+ * const steps = overlaySteps({
+ *   layers: ["/../lower0"],
+ *   storage: { upper: "/../storage/upper", work: "/../storage/work" },
+ *   skeleton: [],
+ *   how: "descriptors",
+ * });
  * assert(steps.some(({ name }) => name?.startsWith(OVERLAY)));
  * ```
  */
-export function overlaySteps(
-  layers: readonly string[],
-  how: Kernel["overlay"],
-): PlanStep[] {
-  switch (how) {
-    case "descriptors":
-      return mountContext([
-        ...layers.map((layer) => setDescriptor("lowerdir+", layer)),
-        setDescriptor("upperdir", UPPER),
-        setDescriptor("workdir", WORK),
-      ]);
-    case "paths":
-      return [
-        ...numberLayers(layers),
-        ...mountContext(Object.entries(pathOptions(layers)).map(setString)),
-      ];
-    case "mount":
-      return [...numberLayers(layers), ...mountByPath(layers)];
+export function overlaySteps(overlay: Overlay): PlanStep[] {
+  const { how, namespace } = overlay;
+  if (namespace !== undefined) {
+    return [
+      ...inUserNamespace(namespace, [
+        ...openSteps(overlay),
+        ...mountSteps(overlay, MOUNTED_INSIDE),
+      ]),
+      attachMount(ROOT, "/", { why: WHY }),
+    ];
   }
+  return [
+    ...openSteps(overlay),
+    ...mountSteps(
+      overlay,
+      how === "mount" ? [] : [
+        attachMount(ROOT, "/", { ifZero: "overlay-mounted", why: WHY }),
+      ],
+    ),
+    label("overlay-mounted"),
+  ];
 }
 
 const WHY = "Cannot mount overlay";
 const HINTS = { ENODEV: "load the kernel module with modprobe overlay" };
 const CONTEXT = { result: "overlay-context" };
+const UPPER = "upper";
+const WORK = "work";
+
+/** The end of the process that mounts. */
+const MOUNTED_INSIDE: PlanStep[] = [{ call: "exit_group", args: [0] }];
+
+/**
+ * Has a process do something in the user namespace that has the descriptors
+ * of this one, so that what it mounts is here too. It needs a mount namespace
+ * to mount anything: the one that this process is in belongs to root.
+ */
+function inUserNamespace(
+  namespace: UserNamespace,
+  steps: readonly PlanStep[],
+): PlanStep[] {
+  const why = "Cannot start the process that mounts the overlay";
+  const info = { buffer: "mounter-info" };
+  return [
+    startProcess("mounter", CLONE_FILES, "mount-overlay", why),
+    { name: "mounter-id", call: "load", args: [{ buffer: "mounter" }, 0] },
+    {
+      name: "wait-for-mounter",
+      call: "waitid",
+      args: [P_PID, { result: "mounter-id" }, info, WEXITED, NONE],
+      onError: { errno: "EINTR", goto: "wait-for-mounter" },
+      why,
+    },
+    {
+      call: "load",
+      args: [{ ...info, offset: SIGINFO.code }, -CLD_EXITED],
+      ifZero: "mounter-exited",
+    },
+    goTo("mounter-failed"),
+    {
+      name: "mounter-exited",
+      call: "load",
+      args: [{ ...info, offset: SIGINFO.status }, 0],
+      ifZero: "overlay-mounted",
+    },
+    // It has told why.
+    { name: "mounter-failed", call: "exit_group", args: [1] },
+    label("mount-overlay"),
+    ...enterUserNamespace(namespace),
+    {
+      call: "unshare",
+      args: [CLONE_NEWNS],
+      why: "Cannot make a mount namespace for the overlay",
+      hints: { ENOSPC: "raise the limit user.max_mnt_namespaces" },
+    },
+    ...steps,
+    label("overlay-mounted"),
+  ];
+}
+
+function openSteps(overlay: Overlay): PlanStep[] {
+  const { layers, skeleton, storage, upperName } = overlay;
+  return [
+    openDirectory(UPPER, storage.upper, "Cannot use the upper directory"),
+    openDirectory(WORK, storage.work, "Cannot use the work directory"),
+    ...(upperName === undefined ? [] : [askForAttributes(overlay, upperName)]),
+    ...skeleton.flatMap((directory) => makeSkeleton(directory, storage)),
+    ...layers.map((path, index) =>
+      openDirectory(layerName(index), path, "Cannot use a lower directory")
+    ),
+  ];
+}
+
+/** What cannot be made is not there to be written to, and no more. */
+function makeSkeleton(
+  { isEmpty, mode, path }: Skeleton,
+  { upper }: StoragePaths,
+): PlanStep[] {
+  const end = `skeleton:${path}`;
+  const whole = `${upper}${path}`;
+  const opaque = ["user.overlay.opaque", new Uint8Array([0x79]), 1, 0] as const;
+  return [
+    {
+      call: "mkdirat",
+      args: [AT_FDCWD, whole, mode],
+      onError: { goto: end },
+    },
+    ...(isEmpty
+      ? [{ call: "setxattr", args: [whole, ...opaque], onError: {} } as const]
+      : []),
+    label(end),
+  ];
+}
+
+/** In the name space in which overlayfs keeps what a directory is. */
+function askForAttributes(
+  { namespace, storage }: Overlay,
+  upperName: string,
+): PlanStep {
+  const space = namespace === undefined ? "trusted" : "user";
+  return {
+    name: ATTRIBUTES,
+    call: "setxattr",
+    args: [
+      storage.work,
+      `${space}.overlay.cage`,
+      new Uint8Array([0x79]),
+      1,
+      0,
+    ],
+    why: `Cannot use upper directory ${quote(upperName)}`,
+    hints: { "": "use -U to put it elsewhere" },
+  };
+}
+
+function layerName(index: number): string {
+  return `lower${index}`;
+}
+
+function openDirectory(name: string, path: string, why: string): PlanStep {
+  const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  return { name, call: "openat", args: [AT_FDCWD, path, flags], why };
+}
+
+/** Mounts it, goes on with other steps, and has the messages after them. */
+function mountSteps(
+  { how, layers, namespace }: Overlay,
+  then: readonly PlanStep[],
+): PlanStep[] {
+  const names = layers.map((_, index) => layerName(index));
+  // Without root's capabilities overlayfs keeps its attributes as a user's.
+  const isUsers = namespace !== undefined;
+  switch (how) {
+    case "descriptors":
+      return mountContext([
+        ...(isUsers ? [USERS_ATTRIBUTES] : []),
+        ...names.map((layer) => setDescriptor("lowerdir+", layer)),
+        setDescriptor("upperdir", UPPER),
+        setDescriptor("workdir", WORK),
+      ], then);
+    case "paths":
+      return [
+        ...numberLayers(names),
+        ...mountContext([
+          ...(isUsers ? [USERS_ATTRIBUTES] : []),
+          ...Object.entries(pathOptions(names)).map(setString),
+        ], then),
+      ];
+    case "mount":
+      return [...numberLayers(names), ...mountByPath(names, isUsers), ...then];
+  }
+}
 
 /** What to give to the context: the arguments of fsconfig(2) after it. */
 type Setting = readonly [command: number, ...rest: PlanStep["args"]];
+
+/** Linux 5.11. */
+const USERS_ATTRIBUTES: Setting = [FSCONFIG_SET_FLAG, "userxattr", NONE, NONE];
 
 function setDescriptor(key: string, step: string): Setting {
   return [FSCONFIG_SET_FD, key, NONE, { result: step }];
@@ -140,7 +297,10 @@ function setString([key, value]: [key: string, value: string]): Setting {
   return [FSCONFIG_SET_STRING, key, value, NONE];
 }
 
-function mountContext(settings: readonly Setting[]): PlanStep[] {
+function mountContext(
+  settings: readonly Setting[],
+  then: readonly PlanStep[],
+): PlanStep[] {
   const all: Setting[] = [
     ...settings,
     [FSCONFIG_CMD_CREATE, NONE, NONE, NONE],
@@ -167,9 +327,8 @@ function mountContext(settings: readonly Setting[]): PlanStep[] {
       args: [CONTEXT, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV],
       why: WHY,
     },
-    attachMount(ROOT, "/", { ifZero: "overlay-mounted", why: WHY }),
+    ...then,
     ...names.flatMap(readMessage),
-    label("overlay-mounted"),
   ];
 }
 
@@ -179,11 +338,12 @@ function messageOf(name: string): string {
 
 /** The kernel explains itself in the context, see fsopen(2). */
 function readMessage(name: string): PlanStep[] {
+  const size = OVERLAY_BUFFERS[OVERLAY_MESSAGE] - 1;
   return [
     {
       name: messageOf(name),
       call: "read",
-      args: [CONTEXT, { buffer: OVERLAY_MESSAGE }, OVERLAY_MESSAGE_SIZE - 1],
+      args: [CONTEXT, { buffer: OVERLAY_MESSAGE }, size],
       onError: {},
     },
     // Any call that fails ends the plan.
@@ -206,9 +366,15 @@ function pathOptions(layers: readonly string[]): Record<string, string> {
   return { lowerdir: lower, upperdir: path(0), workdir: path(1) };
 }
 
-function mountByPath(layers: readonly string[]): PlanStep[] {
-  const data = Object.entries(pathOptions(layers))
-    .map(([key, value]) => `${key}=${value}`).join(",");
+function mountByPath(
+  layers: readonly string[],
+  isUsers: boolean,
+): PlanStep[] {
+  const data = [
+    ...Object.entries(pathOptions(layers))
+      .map(([key, value]) => `${key}=${value}`),
+    ...(isUsers ? ["userxattr"] : []),
+  ].join(",");
   return [
     {
       name: `${OVERLAY}mount`,
@@ -217,6 +383,9 @@ function mountByPath(layers: readonly string[]): PlanStep[] {
       why: WHY,
       hints: HINTS,
     },
-    openTop(ROOT, { why: WHY }),
+    // Where another mount namespace has it, a copy is needed to attach it here.
+    isUsers
+      ? copyMount(AT_FDCWD, TOP, false, { name: ROOT, why: WHY })
+      : openTop(ROOT, { why: WHY }),
   ];
 }

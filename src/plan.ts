@@ -4,7 +4,11 @@
  *
  * A plan has two programs, since users are looked up in a root file system
  * that the first one mounts: {@linkcode createProgram} or
- * {@linkcode attachProgram}, and then {@linkcode commandProgram}.
+ * {@linkcode attachProgram}, and then {@linkcode commandPrograms}.
+ *
+ * What runs programs of the root file system leaves the launcher's memory
+ * first, see `enter.ts`: the init script goes on in {@linkcode scriptProgram}
+ * then, and the command after that.
  *
  * @module
  */
@@ -21,8 +25,17 @@ import {
   PR_SET_NO_NEW_PRIVS,
 } from "../ffi/constants.ts";
 import type { Program } from "../ffi/step.ts";
+import {
+  ENTER_BUFFERS,
+  ENTERED,
+  enteredProgram,
+  enterSteps,
+  type Entry,
+  keepForNext,
+} from "./enter.ts";
 import { commandLine, containerEnvironment } from "./environment.ts";
-import type { Facts, Kernel } from "./facts.ts";
+import type { Facts, Kernel, UserNamespace } from "./facts.ts";
+import { checkMapped, groupsInside, type IdMap, toOutside } from "./idmap.ts";
 import {
   ABSENT_LAYER,
   absentLayer,
@@ -30,41 +43,54 @@ import {
   hostFiles,
   mountHostFiles,
 } from "./host_files.ts";
+import { attachCovers, closeCovers, prepareCovers } from "./hidden.ts";
 import {
   type InitScript,
   initScriptSteps,
+  runScriptSteps,
   SCRIPT_BUFFERS,
 } from "./init_script.ts";
-import type { Layout } from "./layout.ts";
 import { LOOKUP_BUFFERS, lookupSteps, type Rendezvous } from "./lookup.ts";
 import {
   coverSteps,
   fileSystemSteps,
   openDevices,
+  type Owner,
   privateSteps,
   rootSteps,
+  TTY,
 } from "./mounts.ts";
-import {
-  layerName,
-  openLayers,
-  OVERLAY_MESSAGE,
-  OVERLAY_MESSAGE_SIZE,
-  overlaySteps,
-} from "./overlay.ts";
+import { OVERLAY_BUFFERS, overlaySteps } from "./overlay.ts";
 import {
   beginSteps,
+  endWithParent,
   executeDescriptor,
   executeSteps,
   type Execution,
   startProcess,
   type Stdio,
+  stdioSteps,
 } from "./process.ts";
 import { maskSteps, prepareMasks, restrictionSteps } from "./restrictions.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { label, NONE, type PlanStep } from "./step.ts";
-import { scratchSteps, type Storage, storageSteps } from "./storage.ts";
+import {
+  attachLayers,
+  layerPath,
+  scratchSteps,
+  type Storage,
+  storagePaths,
+  storageSteps,
+} from "./storage.ts";
+import {
+  enterUserNamespace,
+  keepGroups,
+  type NamespaceEntry,
+  ownerSteps,
+  rootIdSteps,
+} from "./user_namespace_steps.ts";
 import { resolveUser } from "./users.ts";
-import { attachVolumes, openVolumes } from "./volume_steps.ts";
+import { attachVolumes, prepareVolumes } from "./volume_steps.ts";
 
 /** The namespaces of a container, flags of clone(2) and setns(2). */
 export const NAMESPACES = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
@@ -75,8 +101,8 @@ export const COMMAND = "command";
 
 /** What {@linkcode createProgram} needs beside the spec. */
 export interface Creation {
-  /** The paths. */
-  readonly layout: Layout;
+  /** The path of the upper directory, for messages. */
+  readonly upper: string;
   /** What is known of the machine. */
   readonly facts: Facts;
   /** Where changes are kept. */
@@ -85,9 +111,11 @@ export interface Creation {
   readonly script?: InitScript;
   /** The pipes to the launcher. */
   readonly pipes: Rendezvous;
+  /** The way of the init script out of the launcher's memory. */
+  readonly entry: Entry;
 }
 
-/** What {@linkcode commandProgram} needs beside the spec. */
+/** What {@linkcode commandPrograms} needs beside the spec. */
 export interface CommandFacts {
   /** The environment of the caller. */
   readonly callerEnv: ReadonlyMap<string, string>;
@@ -99,6 +127,24 @@ export interface CommandFacts {
   readonly stdio: Stdio;
   /** What becomes of the process that waits. */
   readonly parent: CommandParent;
+  /** The ids that there are, if the container has a user namespace. */
+  readonly ids?: {
+    readonly map: IdMap;
+    /** The groups of the caller, as the host counts. */
+    readonly kept: readonly number[];
+  };
+  /** The way of the command out of the launcher's memory. */
+  readonly entry: Entry;
+  /** The descriptor that is open until the command is executed. */
+  readonly ready: number;
+}
+
+/** How a command is run: by two processes, or by one that changes. */
+export interface CommandPrograms {
+  /** What is put after the first program of the plan. */
+  readonly start: Program;
+  /** What is put after {@linkcode scriptProgram}. */
+  readonly run: Program;
 }
 
 /**
@@ -110,6 +156,21 @@ export type CommandParent =
   | { readonly kind: "init"; readonly descriptor: number; readonly at: number }
   | { readonly kind: "command" }
   | { readonly kind: "attached" };
+
+/** A container that runs, as a command that is to join it has to know it. */
+export interface Attachment {
+  /** A pidfd of its pid 1. */
+  readonly pidfd: number;
+  /** Whether the container is root's, though the caller is somebody else. */
+  readonly becomesRoot: boolean;
+  /** Whether nothing is taken from root inside. */
+  readonly privileged?: boolean;
+  /** Its user namespace, if it has one. */
+  readonly userNamespace?: Pick<UserNamespace, "inside" | "map"> & {
+    /** The groups of pid 1, as the host counts. */
+    readonly groups: readonly number[];
+  };
+}
 
 /**
  * Creates a container, up to the point where users can be looked up in it.
@@ -125,18 +186,23 @@ export type CommandParent =
  * import { assertEquals } from "@std/assert";
  *
  * const { steps } = createProgram({}, {
- *   layout: layoutOf({}, "/"),
+ *   upper: "/srv/upper",
  *   facts: {
- *     caller: { cwd: "/", env: new Map() },
+ *     callerEnv: new Map(),
+ *     becomesRoot: false,
  *     kernel: { overlay: "descriptors", signals: [], lastCapability: 40 },
+ *     layers: [{ mount: 20, path: "/", isMapped: false }],
  *     root: { mode: 0o755, uid: 0, gid: 0 },
+ *     skeleton: [],
+ *     hidden: [],
  *     absent: [],
  *     host: { hostname: "box" },
  *     volumes: [],
  *     storageInside: [],
  *   },
- *   storage: { kind: "directories" },
+ *   storage: { kind: "memory" },
  *   pipes: { ready: 10, go: 11, goOfLauncher: 12 },
+ *   entry: { executable: 13, memory: 14 },
  * });
  * const order = ["fsopen", "pivot_root", "capset"] as const;
  * const places = order.map((call) => steps.findIndex((s) => s.call === call));
@@ -145,47 +211,56 @@ export type CommandParent =
  */
 export function createProgram(
   spec: ContainerSpec,
-  { facts, layout, pipes, script, storage }: Creation,
+  { entry, facts, pipes, script, storage, upper }: Creation,
 ): Program {
   const { volumes = [] } = spec;
+  const { kernel, layers, userNamespace: namespace } = facts;
   const files = hostFiles(facts.host);
   const absent = absentLayer(facts.absent);
-  const layers = [
-    ...layout.lower.map((_, index) => layerName(index)),
-    ...(absent.length > 0 ? [ABSENT_LAYER] : []),
-  ];
-  const scriptEnv = containerEnvironment({
-    user: { uid: 0, gid: 0, groups: [0] },
-    callerEnv: facts.caller.env,
-    extra: spec.env ?? [],
-  }).env;
+  const owner = namespace?.owner;
+  const inside = ownerOf(namespace);
   return {
-    buffers: {
-      ...BUFFERS,
-      ...SCRIPT_BUFFERS,
-      [OVERLAY_MESSAGE]: OVERLAY_MESSAGE_SIZE,
-    },
+    buffers: { ...BUFFERS, ...SCRIPT_BUFFERS, ...OVERLAY_BUFFERS },
     steps: [
-      ...beginSteps(pipes, facts.kernel.signals),
+      ...beginSteps(pipes, kernel.signals),
+      ...(facts.becomesRoot ? rootIdSteps() : []),
+      ...(owner === undefined
+        ? []
+        : [keepGroups([owner.gid, ...owner.groups])]),
       ...privateSteps(),
-      // What is named by a path of the host, while that path means the host.
-      ...openLayers(layout.lower),
-      ...openDevices(facts.caller.terminal),
-      ...scratchSteps(),
-      ...openVolumes(volumes, facts.volumes),
-      ...storageSteps(storage, layout, facts.root),
+      ...openDevices(facts.console),
+      ...scratchSteps(owner ?? ROOT_OWNER),
+      ...attachLayers(layers, namespace),
+      ...prepareVolumes(volumes, facts.volumes),
+      ...storageSteps(storage, facts.root),
+      // From here on only mounting is done as root.
+      ...(namespace === undefined ? [] : ownerSteps(namespace)),
       ...prepareMasks(),
+      ...prepareCovers(facts.hidden),
       ...copyHostFiles(files),
       ...absent,
-      ...overlaySteps(layers, facts.kernel.overlay),
+      ...overlaySteps({
+        layers: [
+          ...layers.map((_, index) => layerPath(index)),
+          ...(absent.length > 0 ? [ABSENT_LAYER] : []),
+        ],
+        storage: storagePaths(storage),
+        ...(storage.kind === "directories" ? { upperName: upper } : {}),
+        skeleton: facts.skeleton,
+        how: kernel.overlay,
+        ...(namespace === undefined ? {} : { namespace }),
+      }),
       ...rootSteps(),
-      ...fileSystemSteps(),
-      ...coverSteps(facts.storageInside),
-      ...maskSteps(),
+      ...attachCovers(facts.hidden),
+      ...fileSystemSteps(inside, spec.privileged),
+      ...coverSteps(facts.storageInside, inside),
+      ...(spec.privileged ? [] : maskSteps()),
       ...mountHostFiles(files),
       ...attachVolumes(volumes, facts.volumes),
-      ...restrictionSteps(facts.kernel.lastCapability),
-      ...(script === undefined ? [] : initScriptSteps(script, scriptEnv)),
+      ...closeCovers(facts.hidden),
+      ...(namespace === undefined ? [] : enter(namespace)),
+      ...restrict(spec.privileged, kernel, namespace),
+      ...(script === undefined ? [] : initScriptSteps(script, entry)),
       ...lookupSteps(pipes),
     ],
   };
@@ -194,7 +269,7 @@ export function createProgram(
 /**
  * Enters a running container, up to the point where users are looked up.
  *
- * @param container A pidfd of its pid 1.
+ * @param container What is known of it.
  * @param pipes The pipes to the launcher.
  * @param kernel What the kernel offers.
  * @returns The program, to be run by clone(2).
@@ -205,7 +280,8 @@ export function createProgram(
  * import { assert } from "@std/assert";
  *
  * const pipes = { ready: 10, go: 11, goOfLauncher: 12 };
- * const { steps } = attachProgram(9, pipes, {
+ * const container = { pidfd: 9, becomesRoot: false };
+ * const { steps } = attachProgram(container, pipes, {
  *   overlay: "descriptors",
  *   signals: [],
  *   lastCapability: 40,
@@ -214,75 +290,166 @@ export function createProgram(
  * ```
  */
 export function attachProgram(
-  container: number,
+  container: Attachment,
   pipes: Rendezvous,
   kernel: Kernel,
 ): Program {
+  const { becomesRoot, pidfd, privileged, userNamespace } = container;
   return {
     buffers: BUFFERS,
     steps: [
       ...beginSteps(pipes, kernel.signals),
+      ...(becomesRoot ? rootIdSteps() : []),
+      ...(userNamespace === undefined
+        ? []
+        : [keepGroups(userNamespace.groups)]),
       {
         call: "setns",
-        args: [container, NAMESPACES],
+        args: [pidfd, NAMESPACES],
         why: "Cannot enter the running instance",
         hints: { ESRCH: "it has just ended: try again" },
       },
-      ...restrictionSteps(kernel.lastCapability),
+      ...(userNamespace === undefined
+        ? []
+        : enter({ descriptor: pidfd, inside: userNamespace.inside })),
+      ...restrict(privileged, kernel, userNamespace),
       ...lookupSteps(pipes),
     ],
   };
 }
 
 /**
+ * Begins what runs outside of the launcher's memory, with the init script.
+ *
+ * @param spec What is wanted.
+ * @param callerEnv The environment of the caller.
+ * @param script The init script, if there is one.
+ * @returns The program, the first of its memory.
+ *
+ * @example Without a script
+ * ```ts
+ * import { scriptProgram } from "cage/src/plan.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(scriptProgram({}, new Map()).steps.length, 1);
+ * ```
+ */
+export function scriptProgram(
+  spec: ContainerSpec,
+  callerEnv: ReadonlyMap<string, string>,
+  script?: InitScript,
+): Program {
+  if (script === undefined) return enteredProgram([]);
+  const { env } = containerEnvironment({
+    user: { uid: 0, gid: 0, groups: [0] },
+    callerEnv,
+    extra: spec.env ?? [],
+  });
+  return enteredProgram(runScriptSteps(script, env));
+}
+
+/**
  * Runs the command: what a process does after {@linkcode createProgram} or
- * {@linkcode attachProgram}.
+ * {@linkcode attachProgram}, and the command itself before it is executed.
  *
  * @param spec What is wanted.
  * @param facts What else is known.
- * @returns The program, to be put after the first.
+ * @returns The programs.
  * @throws {UsageError} If the user or a group is unknown.
  *
  * @example As pid 1
  * ```ts
- * import { commandProgram } from "cage/src/plan.ts";
+ * import { commandPrograms } from "cage/src/plan.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const { steps } = commandProgram({ command: ["/bin/true"] }, {
+ * const { run, start } = commandPrograms({ command: ["/bin/true"] }, {
  *   callerEnv: new Map(),
  *   passwd: "",
  *   group: "",
  *   stdio: {},
  *   parent: { kind: "command" },
+ *   entry: { executable: 13, memory: 14 },
+ *   ready: 10,
  * });
- * assertEquals(steps.at(-1)?.args[0], "/bin/true");
+ * assertEquals(start.steps.at(-1)?.call, "execveat");
+ * assertEquals(run.steps.at(-1)?.args[0], "/bin/true");
  * ```
  */
-export function commandProgram(
+export function commandPrograms(
   spec: ContainerSpec,
   facts: CommandFacts,
-): Program {
-  const { parent } = facts;
+): CommandPrograms {
+  const { ready } = facts;
   const execution = executionOf(spec, facts);
-  if (parent.kind === "command") return { steps: executeSteps(execution) };
-  const flags = parent.kind === "attached" ? CLONE_PARENT : 0;
   return {
-    steps: [
-      startProcess(COMMAND, flags, "enter", "Cannot start the command"),
-      ...(parent.kind === "init"
-        ? becomeInit(parent)
-        : [{ call: "exit_group", args: [0] } as const]),
-      label("enter"),
-      ...executeSteps(execution),
-    ],
+    start: { steps: startSteps(facts) },
+    run: {
+      steps: [
+        { name: ENTERED, call: "getpid", args: [] },
+        // The launcher sees its end when the command is executed.
+        keepForNext(ready, false),
+        ...executeSteps(execution),
+      ],
+    },
   };
 }
 
-const BUFFERS = { zero: 8, [COMMAND]: 8, ...LOOKUP_BUFFERS } as const;
+/** Whose the files of a container are that has no user namespace. */
+const ROOT_OWNER = { uid: 0, gid: 0 };
+
+function ownerOf(namespace: UserNamespace | undefined): Owner | undefined {
+  if (namespace === undefined) return undefined;
+  const { gid, uid } = namespace.owner;
+  return { uid, gid, tty: toOutside(namespace.map.gid, TTY) ?? gid };
+}
+
+/** The change of user takes back that the process ends with the launcher. */
+function enter(entry: NamespaceEntry): PlanStep[] {
+  return [...enterUserNamespace(entry), endWithParent()];
+}
+
+function restrict(
+  privileged: boolean | undefined,
+  { lastCapability }: Kernel,
+  namespace: Pick<UserNamespace, "map"> | undefined,
+): PlanStep[] {
+  if (privileged) return [];
+  const keepsGroups = namespace?.map.setgroups === "deny";
+  return restrictionSteps(lastCapability, keepsGroups);
+}
+
+const BUFFERS = {
+  zero: 8,
+  [COMMAND]: 8,
+  ...ENTER_BUFFERS,
+  ...LOOKUP_BUFFERS,
+} as const;
+
+function startSteps({ entry, parent, ready, stdio }: CommandFacts): PlanStep[] {
+  const why = "Cannot start the command";
+  const enter = [...stdioSteps(stdio), ...enterSteps(entry, [ready], why)];
+  if (parent.kind === "command") return enter;
+  const flags = parent.kind === "attached" ? CLONE_PARENT : 0;
+  return [
+    startProcess(COMMAND, flags, "enter", why),
+    ...(parent.kind === "init"
+      ? becomeInit(parent)
+      : [{ call: "exit_group", args: [0] } as const]),
+    label("enter"),
+    // At once, and again when it has become the user.
+    ...(parent.kind === "attached" ? [endWithParent()] : []),
+    ...enter,
+  ];
+}
 
 function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
-  const { callerEnv, group, parent, passwd, stdio } = facts;
+  const { callerEnv, group, ids, parent, passwd } = facts;
   const user = resolveUser(spec.user, spec.group, passwd, group);
+  const groups = ids === undefined ? user.groups : groupsInside(user, ids.map);
+  if (ids !== undefined) {
+    const areNamed = (spec.group ?? spec.user?.split(":")[1]) !== undefined;
+    checkMapped(user, ids.map, ids.kept, areNamed);
+  }
   const { env, path, shell } = containerEnvironment({
     user,
     callerEnv,
@@ -294,8 +461,9 @@ function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
     command: commandLine(spec.command, shell),
     path,
     env,
-    stdio,
     endsWithParent: parent.kind !== "init",
+    ...(groups === undefined ? {} : { groups }),
+    noNewPrivs: spec.noNewPrivs ?? false,
   };
 }
 

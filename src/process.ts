@@ -11,17 +11,20 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   CLOSE_RANGE_CLOEXEC,
+  O_PATH,
+  PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
   SIG_SETMASK,
   SIGACTION_SIZE,
   SIGNALS,
   SIGSET_SIZE,
 } from "../ffi/constants.ts";
+import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Argument } from "../ffi/step.ts";
 import { type CommandLine, searchPath } from "./environment.ts";
 import type { Rendezvous } from "./lookup.ts";
 import { quote } from "./quote.ts";
-import { NONE, type PlanStep } from "./step.ts";
+import { NONE, openInside, type PlanStep } from "./step.ts";
 import type { ResolvedUser } from "./users.ts";
 
 /** The mask of the files that a command makes: as at a login. */
@@ -52,10 +55,12 @@ export interface Execution {
   readonly path: string;
   /** The environment, each `key=value`. */
   readonly env: readonly string[];
-  /** Its standard descriptors. */
-  readonly stdio: Stdio;
   /** Whether it ends when the process ends that is its parent. */
   readonly endsWithParent: boolean;
+  /** Its groups for setgroups(2); those that it has if absent. */
+  readonly groups?: readonly number[];
+  /** Whether it gets no privileges by executing a program. */
+  readonly noNewPrivs: boolean;
 }
 
 /**
@@ -103,6 +108,28 @@ export function beginSteps(
 }
 
 /**
+ * Has a process end when its parent does. A change of user takes that back,
+ * see PR_SET_PDEATHSIG(2const).
+ *
+ * @returns The step.
+ *
+ * @example The call
+ * ```ts
+ * import { endWithParent } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(endWithParent().call, "prctl");
+ * ```
+ */
+export function endWithParent(): PlanStep {
+  return {
+    call: "prctl",
+    args: [PR_SET_PDEATHSIG, SIGNALS.SIGKILL, NONE, NONE, NONE],
+    why: "Cannot tie the process to its parent",
+  };
+}
+
+/**
  * Starts a process that shares the memory of its parent, which waits until it
  * executes something or ends.
  *
@@ -139,7 +166,32 @@ export function startProcess(
 }
 
 /**
- * Becomes the user, and executes the command: the last steps of a process.
+ * Takes the standard descriptors, while there are others.
+ *
+ * @param stdio The descriptors.
+ * @returns The steps.
+ *
+ * @example Standard error
+ * ```ts
+ * import { stdioSteps } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(stdioSteps({ stderr: 9 })[0].args, [9, 2, 0]);
+ * ```
+ */
+export function stdioSteps({ stdin, stdout, stderr }: Stdio): PlanStep[] {
+  return [stdin, stdout, stderr].flatMap((from, to): PlanStep[] =>
+    from === undefined ? [] : [{
+      call: "dup3",
+      args: [from, to, 0],
+      why: `Cannot use descriptor ${from} as descriptor ${to}`,
+    }]
+  );
+}
+
+/**
+ * Becomes the user, and executes the command: the last steps of a process,
+ * which has its standard descriptors by then and no other of the host.
  *
  * @param execution How the command runs.
  * @returns The steps. Those that execute are named {@linkcode EXECUTE} and a
@@ -152,30 +204,26 @@ export function startProcess(
  *
  * const steps = executeSteps({
  *   user: { uid: 1000, gid: 1000, groups: [1000] },
+ *   groups: [1000],
  *   directory: "/",
  *   command: { file: "ls", argv: ["ls"] },
  *   path: "/bin:/usr/bin",
  *   env: [],
- *   stdio: {},
  *   endsWithParent: false,
+ *   noNewPrivs: false,
  * });
  * assertEquals(steps.at(-1)?.args[0], "/usr/bin/ls");
  * ```
  */
 export function executeSteps(execution: Execution): PlanStep[] {
-  const { directory, endsWithParent, stdio, user } = execution;
+  const { directory, endsWithParent, noNewPrivs } = execution;
   return [
-    ...stdioSteps(stdio),
     ...homeSteps(execution),
-    ...userSteps(user),
-    {
-      call: "chdir",
-      args: [directory],
-      why: `Cannot enter directory ${quote(directory)} inside`,
-      hints: { "": "name one inside with -c" },
-    },
-    // After the change of user, which takes the signal back: prctl(2).
+    ...userSteps(execution),
+    ...directorySteps(directory),
+    // After the change of user, which takes it back.
     ...(endsWithParent ? [endWithParent()] : []),
+    ...(noNewPrivs ? [noMorePrivileges()] : []),
     { call: "umask", args: [UMASK] },
     unblockSignals(),
     ...executionAttempts(execution),
@@ -234,22 +282,47 @@ export function executeDescriptor(
   };
 }
 
-function endWithParent(): PlanStep {
+/**
+ * Takes from this process, and from all that it starts, that a set-user-ID or
+ * set-group-ID bit or capabilities of a file give it anything.
+ *
+ * @returns The step.
+ *
+ * @example The call
+ * ```ts
+ * import { noMorePrivileges } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(noMorePrivileges().call, "prctl");
+ * ```
+ */
+export function noMorePrivileges(): PlanStep {
   return {
     call: "prctl",
-    args: [PR_SET_PDEATHSIG, SIGNALS.SIGKILL, NONE, NONE, NONE],
-    why: "Cannot tie the process to its parent",
+    args: [PR_SET_NO_NEW_PRIVS, 1, NONE, NONE, NONE],
+    why: "Cannot give up privileges to come",
   };
 }
 
-function stdioSteps({ stdin, stdout, stderr }: Stdio): PlanStep[] {
-  return [stdin, stdout, stderr].flatMap((from, to): PlanStep[] =>
-    from === undefined ? [] : [{
-      call: "dup3",
-      args: [from, to, 0],
-      why: `Cannot use descriptor ${from} as descriptor ${to}`,
-    }]
-  );
+/**
+ * No link of `/proc` is followed, which may lead to a directory of the host.
+ * The kernel asks to try again where somebody moved a directory meanwhile, or
+ * mounted anything at all: openat2(2).
+ */
+function directorySteps(directory: string): PlanStep[] {
+  const name = "directory";
+  const rest = {
+    why: `Cannot enter directory ${quote(directory)} inside`,
+    hints: { "": "name one inside with -c" },
+  };
+  return [
+    openInside(directory, O_PATH | O_DIRECTORY, {
+      name,
+      onError: { errno: "EAGAIN", goto: name },
+      ...rest,
+    }),
+    { call: "fchdir", args: [{ result: name }], ...rest },
+  ];
 }
 
 /** The fall-back home of a user without an entry is nobody's to make. */
@@ -267,14 +340,16 @@ function homeSteps({ env, user }: Execution): PlanStep[] {
 }
 
 /** The groups first: they can be changed only as root. */
-function userSteps({ gid, groups, uid }: ResolvedUser): PlanStep[] {
-  const list = new Uint8Array(new Uint32Array(groups).buffer);
+function userSteps({ groups, user: { gid, uid } }: Execution): PlanStep[] {
+  const list = new Uint8Array(new Uint32Array(groups ?? []).buffer);
   return [
-    {
-      call: "setgroups",
-      args: [groups.length, list],
-      why: "Cannot set the groups of the command",
-    },
+    ...(groups === undefined ? [] : [
+      {
+        call: "setgroups",
+        args: [groups.length, list],
+        why: "Cannot set the groups of the command",
+      } as const,
+    ]),
     {
       call: "setresgid",
       args: [gid, gid, gid],

@@ -5,8 +5,9 @@
  */
 
 /**
- * Puts a value into double quotes for an error sentence. Control characters
- * are written as `\xNN`, so that a sentence stays on one line and a terminal
+ * Puts a value into double quotes for an error sentence. Control characters are
+ * written as `\xNN`, those which end lines or change the direction of writing
+ * as `\u{NNNN}`: a sentence stays on one line, reads as it is, and a terminal
  * obeys nothing in it.
  *
  * @param value The value as it was given.
@@ -22,9 +23,11 @@
  * ```
  */
 export function quote(value: string): string {
-  return `"${value.replace(/\p{Cc}/gu, escapeControl)}"`;
+  return `"${value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeCharacter)}"`;
 }
 
-function escapeControl(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+function escapeCharacter(character: string): string {
+  const number = character.codePointAt(0)!;
+  const digits = number.toString(16);
+  return number < 0x100 ? `\\x${digits.padStart(2, "0")}` : `\\u{${digits}}`;
 }

@@ -8,17 +8,16 @@
 
 import { HOST_ARCH } from "../ffi/arch.ts";
 import {
-  AT_FDCWD,
   MS_BIND,
-  MS_NOEXEC,
-  MS_NOSUID,
   MS_RDONLY,
   MS_REMOUNT,
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAPBSET_DROP,
 } from "../ffi/constants.ts";
+import { S_IFREG } from "../ffi/file_types.ts";
 import { filterSteps } from "./filter_steps.ts";
+import { keepGroupsSteps } from "./keep_groups.ts";
 import { quote } from "./quote.ts";
 import {
   attachMount,
@@ -27,6 +26,7 @@ import {
   label,
   NONE,
   type PlanStep,
+  TOP,
 } from "./step.ts";
 import { SCRATCH } from "./storage.ts";
 
@@ -52,7 +52,7 @@ export const CAPABILITIES: Readonly<Record<string, number>> = {
 };
 
 /** `_LINUX_CAPABILITY_VERSION_3` of linux/capability.h, Linux 2.6.26. */
-const CAPABILITY_VERSION = 0x20080522;
+export const CAPABILITY_VERSION = 0x20080522;
 
 /** A session keyring of its own: linux/keyctl.h, Linux 2.6.10. */
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -83,11 +83,22 @@ const MASKED_DIRECTORIES = [
   "/sys/firmware",
 ];
 
-/** The directory of the scratch tmpfs that covers masked directories. */
-const EMPTY = "empty";
+/** The directory of the scratch tmpfs with what covers others. */
+const MASKS = "masks";
+
+/** An empty file there, which can only be read. */
+export const MASK_FILE: string = `${MASKS}/file`;
+
+/** What covers a masked path: nothing is in it, and nothing can be put there. */
+const COVERS = [
+  ...MASKED_FILES.map((path) => [path, MASK_FILE]),
+  ...MASKED_DIRECTORIES.map((path) => [path, `${MASKS}/directory`]),
+];
 
 /**
- * Makes what covers masked directories, while the scratch tmpfs is in sight.
+ * Makes what covers masked paths, while the scratch tmpfs is in sight: an empty
+ * file and an empty directory. Nothing inside has part in it, as a `/dev/null`
+ * would.
  *
  * @returns The steps.
  *
@@ -101,11 +112,20 @@ const EMPTY = "empty";
  */
 export function prepareMasks(): PlanStep[] {
   const at = { result: SCRATCH };
-  const why = "Cannot make an empty directory";
+  const why = "Cannot make what covers masked paths";
+  const path = `${TOP}/${MASKS}`;
   return [
-    { call: "mkdirat", args: [at, EMPTY, 0o555], why },
-    ...MASKED_DIRECTORIES.map((path) =>
-      copyMount(at, EMPTY, false, { name: maskName(path), why })
+    { call: "mkdirat", args: [at, MASKS, 0o755], why },
+    {
+      call: "mknodat",
+      args: [at, MASK_FILE, S_IFREG | 0o444, 0],
+      why,
+    },
+    { call: "mkdirat", args: [at, `${MASKS}/directory`, 0o555], why },
+    // Copies of a read-only mount are read-only.
+    ...bindReadOnly(path, { why }),
+    ...COVERS.map(([masked, cover]) =>
+      copyMount(at, cover, false, { name: maskName(masked), why })
     ),
   ];
 }
@@ -114,7 +134,8 @@ export function prepareMasks(): PlanStep[] {
  * Covers what of `/proc` and `/sys` reaches the host. Paths that this kernel
  * does not have are left alone.
  *
- * @returns The steps, for the time when `/proc`, `/sys` and `/dev` are there.
+ * @returns The steps, for the time when `/proc` and `/sys` are there: no links,
+ * so that a path below them is the kernel's.
  *
  * @example Settings of the kernel
  * ```ts
@@ -125,13 +146,27 @@ export function prepareMasks(): PlanStep[] {
  * ```
  */
 export function maskSteps(): PlanStep[] {
+  const end = "masked";
   return [
-    ...READ_ONLY.flatMap((path) => cover(path, path, INERT)),
-    // Without `nodev`: the null device is to be read.
-    ...MASKED_FILES.flatMap((path) =>
-      cover(path, "/dev/null", MS_NOSUID | MS_NOEXEC)
+    ...READ_ONLY.flatMap((path, index) =>
+      bindReadOnly(path, {
+        name: maskName(path),
+        onError: {
+          errno: "ENOENT",
+          goto: index + 1 < READ_ONLY.length
+            ? maskName(READ_ONLY[index + 1])
+            : end,
+        },
+        why: `Cannot mask ${quote(path)}`,
+      })
     ),
-    ...MASKED_DIRECTORIES.flatMap((path) => attachReadOnly(path, INERT)),
+    label(end),
+    ...COVERS.map(([path]) =>
+      attachMount(maskName(path), path, {
+        onError: { errno: "ENOENT" },
+        why: `Cannot mask ${quote(path)}`,
+      })
+    ),
   ];
 }
 
@@ -140,6 +175,7 @@ export function maskSteps(): PlanStep[] {
  * capability that root does not have inside.
  *
  * @param last The highest number of a capability that the kernel has.
+ * @param keepsGroups Whether setgroups(2) is to change nothing, and to succeed.
  * @returns The steps.
  *
  * @example No capability to mount
@@ -151,7 +187,10 @@ export function maskSteps(): PlanStep[] {
  * assert(restrictionSteps(40).some(({ args }) => args[1] === CAP_SYS_ADMIN));
  * ```
  */
-export function restrictionSteps(last: number): PlanStep[] {
+export function restrictionSteps(
+  last: number,
+  keepsGroups = false,
+): PlanStep[] {
   const kept = new Set(Object.values(CAPABILITIES));
   const all = Array.from({ length: last + 1 }, (_, bit) => bit);
   return [
@@ -164,6 +203,7 @@ export function restrictionSteps(last: number): PlanStep[] {
     },
     // As long as root still may without giving up all privileges to come.
     ...filterSteps(HOST_ARCH),
+    ...(keepsGroups ? keepGroupsSteps(HOST_ARCH) : []),
     ...all.filter((bit) => !kept.has(bit)).map((bit): PlanStep => ({
       call: "prctl",
       args: [PR_CAPBSET_DROP, bit, NONE, NONE, NONE],
@@ -182,33 +222,15 @@ export function restrictionSteps(last: number): PlanStep[] {
   ];
 }
 
-/** A path covered by a copy of a mount that is in sight. */
-function cover(path: string, source: string, flags: number): PlanStep[] {
+/**
+ * Covers a path by itself, read-only. By mount(2), since mount_setattr(2) came
+ * with Linux 5.12 only.
+ */
+function bindReadOnly(path: string, first: Partial<PlanStep>): PlanStep[] {
+  const flags = MS_REMOUNT | MS_BIND | MS_RDONLY | INERT;
   return [
-    copyMount(AT_FDCWD, source, false, {
-      name: maskName(path),
-      onError: { errno: "ENOENT", goto: `${maskName(path)}-end` },
-      why: `Cannot mask ${quote(path)}`,
-    }),
-    ...attachReadOnly(path, flags),
-  ];
-}
-
-/** By mount(2), since mount_setattr(2) came with Linux 5.12 only. */
-function attachReadOnly(path: string, flags: number): PlanStep[] {
-  const end = `${maskName(path)}-end`;
-  const why = `Cannot mask ${quote(path)}`;
-  return [
-    attachMount(maskName(path), path, {
-      onError: { errno: "ENOENT", goto: end },
-      why,
-    }),
-    {
-      call: "mount",
-      args: [NONE, path, NONE, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NONE],
-      why,
-    },
-    label(end),
+    { call: "mount", args: [path, path, NONE, MS_BIND, NONE], ...first },
+    { call: "mount", args: [NONE, path, NONE, flags, NONE], why: first.why },
   ];
 }
 

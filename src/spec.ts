@@ -47,6 +47,10 @@ export interface ContainerSpec {
   readonly ephemeral?: boolean;
   /** Whether pid 1 is a reaper of ours (the default) or the command. */
   readonly init?: boolean;
+  /** Whether root inside keeps all that root has; root and granted only. */
+  readonly privileged?: boolean;
+  /** Whether nothing inside gets privileges by executing a program. */
+  readonly noNewPrivs?: boolean;
   /** The command and its arguments; the user's login shell if absent. */
   readonly command?: readonly string[];
 }

@@ -23,7 +23,6 @@ import {
 import type { ErrnoName } from "../ffi/errno.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Argument, Step } from "../ffi/step.ts";
-import { quote } from "./quote.ts";
 
 /** A step of a plan, with what a user may do about its failure. */
 export interface PlanStep extends Step {
@@ -42,37 +41,6 @@ export const INERT: number = HARMLESS | MS_NOEXEC;
 
 /** An argument that the kernel does not look at. */
 export const NONE = 0;
-
-/**
- * Makes a directory and those above it, if they are missing.
- *
- * @param path The absolute path.
- * @param modeOf The mode of a directory that is made.
- * @param hints What to do if one cannot be made.
- * @returns The steps. Directories that exist stay as they are.
- *
- * @example Two directories
- * ```ts
- * import { makeDirectories } from "cage/src/step.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const steps = makeDirectories("/a/b", () => 0o755);
- * assertEquals(steps.map(({ args }) => args[1]), ["/a", "/a/b"]);
- * ```
- */
-export function makeDirectories(
-  path: string,
-  modeOf: (path: string) => number = () => 0o755,
-  hints: PlanStep["hints"] = {},
-): PlanStep[] {
-  return prefixes(path).map((directory) => ({
-    call: "mkdirat",
-    args: [AT_FDCWD, directory, modeOf(directory)],
-    onError: { errno: "EEXIST" },
-    why: `Cannot create directory ${quote(directory)}`,
-    hints,
-  }));
-}
 
 /**
  * Lists a path and the directories above it, without the root.
@@ -101,6 +69,7 @@ export function prefixes(path: string): string[] {
  * @param path The absolute path inside.
  * @param flags Flags of open(2).
  * @param rest The name of the step, its sentence, and so on.
+ * @param root A descriptor of the root; the working directory if absent.
  * @returns The step, whose result is the descriptor.
  *
  * @example A file
@@ -115,6 +84,7 @@ export function openInside(
   path: string,
   flags: number,
   rest: Partial<PlanStep> = {},
+  root: Argument = AT_FDCWD,
 ): PlanStep {
   const how = new BigUint64Array([
     BigInt(flags | O_CLOEXEC),
@@ -123,7 +93,7 @@ export function openInside(
   ]);
   return {
     call: "openat2",
-    args: [AT_FDCWD, path, new Uint8Array(how.buffer), OPEN_HOW_SIZE],
+    args: [root, path, new Uint8Array(how.buffer), OPEN_HOW_SIZE],
     ...rest,
   };
 }
@@ -182,11 +152,46 @@ export function copyMount(
   return { call: "open_tree", args: [directory, path, flags], ...rest };
 }
 
+/** What mount_setattr(2) is to change: `struct mount_attr` of linux/mount.h. */
+export interface MountAttributes {
+  /** Flags to be set. */
+  readonly set?: number;
+  /** `MS_PRIVATE` and the like. */
+  readonly propagation?: number;
+  /** A descriptor of the user namespace that ids are mapped by. */
+  readonly userNamespace?: number;
+}
+
+/**
+ * Writes attributes as `struct mount_attr`: what to set, what to clear, the
+ * propagation, a user namespace.
+ *
+ * @param attributes What to change.
+ * @returns 32 bytes, `MOUNT_ATTR_SIZE_VER0`.
+ *
+ * @example A flag
+ * ```ts
+ * import { mountAttributes } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = mountAttributes({ set: 1 });
+ * assertEquals([bytes.length, bytes[0]], [32, 1]);
+ * ```
+ */
+export function mountAttributes(
+  { propagation = 0, set = 0, userNamespace = 0 }: MountAttributes,
+): Uint8Array {
+  const words = new BigUint64Array(
+    [set, 0, propagation, userNamespace].map(BigInt),
+  );
+  return new Uint8Array(words.buffer);
+}
+
 /**
  * Sets attributes of a detached mount, and of those below it.
  *
- * @param mount The name of the step that gave the mount.
- * @param attributes Flags of mount_setattr(2), to be set.
+ * @param mount A descriptor of the mount.
+ * @param attributes What to change.
  * @param rest The name of the step, its sentence, and so on.
  * @returns The step.
  *
@@ -195,21 +200,19 @@ export function copyMount(
  * import { setAttributes } from "cage/src/step.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(setAttributes("volume0", 1).call, "mount_setattr");
+ * assertEquals(setAttributes(9, { set: 1 }).call, "mount_setattr");
  * ```
  */
 export function setAttributes(
-  mount: string,
-  attributes: number,
+  mount: Argument,
+  attributes: MountAttributes,
   rest: Partial<PlanStep> = {},
 ): PlanStep {
-  // What to set, what to clear, the propagation, a user namespace.
-  const words = new BigUint64Array([BigInt(attributes), 0n, 0n, 0n]);
-  const bytes = new Uint8Array(words.buffer);
+  const bytes = mountAttributes(attributes);
   const flags = AT_EMPTY_PATH | AT_RECURSIVE;
   return {
     call: "mount_setattr",
-    args: [{ result: mount }, "", flags, bytes, bytes.length],
+    args: [mount, "", flags, bytes, bytes.length],
     ...rest,
   };
 }
@@ -217,7 +220,7 @@ export function setAttributes(
 /**
  * Attaches a detached mount.
  *
- * @param mount The name of the step that gave the mount.
+ * @param mount The name of the step that gave the mount, or its descriptor.
  * @param target An absolute path, or the name of the step that opened the
  * target.
  * @param rest The name of the step, its sentence, and so on.
@@ -229,19 +232,19 @@ export function setAttributes(
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(attachMount("null", "/dev/null").args[3], "/dev/null");
- * assertEquals(attachMount("null", { result: "target" }).args[3], "");
+ * assertEquals(attachMount(9, { result: "target" }).args[3], "");
  * ```
  */
 export function attachMount(
-  mount: string,
+  mount: string | number,
   target: string | { readonly result: string },
   rest: Partial<PlanStep> = {},
 ): PlanStep {
   const [at, path, flags] = typeof target === "string"
     ? [AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH]
     : [target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH];
-  const args = [{ result: mount }, "", at, path, flags];
-  return { call: "move_mount", args, ...rest };
+  const from = typeof mount === "string" ? { result: mount } : mount;
+  return { call: "move_mount", args: [from, "", at, path, flags], ...rest };
 }
 
 /**

@@ -1,47 +1,56 @@
 /**
- * Where changes are kept: directories, memory, or an image in a loop device.
+ * Where layers and changes are: what the overlay is mounted from.
  *
  * @module
  */
 
-import { dirname } from "@std/path";
-import { AT_FDCWD, O_CLOEXEC, O_PATH } from "../ffi/constants.ts";
-import { O_DIRECTORY } from "../ffi/open_flags.ts";
-import type { Argument } from "../ffi/step.ts";
-import type { Ownership } from "./facts.ts";
-import { type Layout, STORAGE_BASE } from "./layout.ts";
+import { AT_FDCWD, MOUNT_ATTR_IDMAP } from "../ffi/constants.ts";
+import type {
+  LayerSource,
+  Ownership,
+  StorageSource,
+  UserNamespace,
+} from "./facts.ts";
 import { quote } from "./quote.ts";
 import {
+  attachMount,
   HARMLESS,
-  makeDirectories,
+  label,
   NONE,
   openTop,
   type PlanStep,
+  setAttributes,
   TOP,
 } from "./step.ts";
 
 /** Where the upper and the work directory of an overlay are. */
 export type Storage =
-  | { readonly kind: "directories" }
+  | { readonly kind: "directories"; readonly source: StorageSource }
   | { readonly kind: "memory" }
-  | { readonly kind: "image"; readonly device: string };
+  | {
+    readonly kind: "image";
+    /** The path of the image. */
+    readonly path: string;
+    /** The path of the device that shows it as a disk. */
+    readonly device: string;
+  };
 
-/** The names of the steps that give the two directories. */
-export const UPPER = "upper";
-/** See {@linkcode UPPER}. */
-export const WORK = "work";
-/** The name of the step that fails where no upper directory can be. */
-export const ATTRIBUTES = "attributes";
+/** The upper and the work directory, as the plan finds them. */
+export interface StoragePaths {
+  /** The path of the upper directory. */
+  readonly upper: string;
+  /** The path of the work directory. */
+  readonly work: string;
+}
+
 /** The name of the step that gives the tmpfs for what has no other place. */
 export const SCRATCH = "scratch";
 
-/** In the name space in which overlayfs keeps what a directory is. */
-const PROBE = "trusted.overlay.cage";
-
 /**
- * Mounts the tmpfs for what has no other place: copies of the host's files,
- * a layer of mount points, the storage of an ephemeral container.
+ * Mounts the tmpfs for what has no other place: layers, copies of the host's
+ * files, a layer of mount points, the storage of an ephemeral container.
  *
+ * @param owner Whose it is.
  * @returns The steps.
  *
  * @example The result
@@ -49,174 +58,189 @@ const PROBE = "trusted.overlay.cage";
  * import { SCRATCH, scratchSteps } from "cage/src/storage.ts";
  * import { assert } from "@std/assert";
  *
- * assert(scratchSteps().some(({ name }) => name === SCRATCH));
+ * const steps = scratchSteps({ uid: 0, gid: 0 });
+ * assert(steps.some(({ name }) => name === SCRATCH));
  * ```
  */
-export function scratchSteps(): PlanStep[] {
+export function scratchSteps(
+  { gid, uid }: Pick<Ownership, "gid" | "uid">,
+): PlanStep[] {
   const why = "Cannot mount a tmpfs";
+  const data = `mode=0755,uid=${uid},gid=${gid}`;
   return [
     // Over the root of the private mount namespace: it is there on every
     // machine, and until Linux 6.15 no layer of an overlay can be on a mount
     // that is not attached.
-    { call: "mount", args: ["tmpfs", "/", "tmpfs", HARMLESS, NONE], why },
+    { call: "mount", args: ["tmpfs", "/", "tmpfs", HARMLESS, data], why },
     openTop(SCRATCH, { why }),
   ];
 }
 
 /**
- * Finds or makes the upper and the work directory.
+ * Attaches the lower layers, with their ids mapped where that is wanted.
  *
- * @param storage Where they are.
- * @param layout The paths of the container.
- * @param root Owner and mode of the lower root, which a new upper gets, since
- * the root of an overlay has those of its upper.
- * @returns The steps; {@linkcode UPPER} and {@linkcode WORK} are descriptors.
+ * @param layers The layers.
+ * @param namespace The user namespace of the container, if it has one.
+ * @returns The steps; {@linkcode layerPath} tells where each is.
+ *
+ * @example One layer
+ * ```ts
+ * import { attachLayers } from "cage/src/storage.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layer = { mount: 9, path: "/srv/root", isMapped: false };
+ * assertEquals(attachLayers([layer]).at(-1)?.call, "move_mount");
+ * ```
+ */
+export function attachLayers(
+  layers: readonly LayerSource[],
+  namespace?: UserNamespace,
+): PlanStep[] {
+  return layers.flatMap(({ isMapped, mount, path }, index) => {
+    const why = `Cannot use lower directory ${quote(path)}`;
+    return [
+      ...(isMapped && namespace !== undefined
+        ? [mapIds(mount, path, namespace)]
+        : []),
+      makeDirectory(layerPath(index), why),
+      attachMount(mount, layerPath(index), { why }),
+    ];
+  });
+}
+
+/**
+ * Tells where a lower layer is.
+ *
+ * @param index The place of the layer, 0 on top.
+ * @returns The path.
+ *
+ * @example The top layer
+ * ```ts
+ * import { layerPath } from "cage/src/storage.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(layerPath(0), "/../lower0");
+ * ```
+ */
+export function layerPath(index: number): string {
+  return `${TOP}/lower${index}`;
+}
+
+/**
+ * Tells where the upper and the work directory will be.
+ *
+ * @param storage Where they are kept.
+ * @returns The paths.
  *
  * @example In memory
  * ```ts
- * import { layoutOf } from "cage/src/layout.ts";
+ * import { storagePaths } from "cage/src/storage.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(storagePaths({ kind: "memory" }).upper, "/../storage/upper");
+ * ```
+ */
+export function storagePaths(storage: Storage): StoragePaths {
+  const { upper, work } = storage.kind === "directories"
+    ? storage.source
+    : { upper: "upper", work: "work" };
+  return { upper: `${STORAGE}/${upper}`, work: `${STORAGE}/${work}` };
+}
+
+/**
+ * Attaches what keeps the changes; in memory and in an image, the upper and
+ * the work directory are made.
+ *
+ * @param storage Where they are kept.
+ * @param root Owner and mode of a new upper directory, which the root of an
+ * overlay has too.
+ * @returns The steps.
+ *
+ * @example In memory
+ * ```ts
  * import { storageSteps } from "cage/src/storage.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const steps = storageSteps(
- *   { kind: "memory" },
- *   layoutOf({}, "/"),
- *   { mode: 0o755, uid: 0, gid: 0 },
- * );
- * assertEquals(steps[0].call, "mkdirat");
+ * const root = { mode: 0o755, uid: 0, gid: 0 };
+ * const steps = storageSteps({ kind: "memory" }, root);
+ * assertEquals(steps[0].args[1], "/../storage");
  * ```
  */
-export function storageSteps(
-  storage: Storage,
-  layout: Layout,
-  root: Ownership,
-): PlanStep[] {
+export function storageSteps(storage: Storage, root: Ownership): PlanStep[] {
   switch (storage.kind) {
-    case "directories":
-      return directorySteps(layout, root);
-    case "memory":
-      return mountedSteps(SCRATCH, root);
-    case "image":
+    case "directories": {
+      const why = "Cannot use the upper directory";
       return [
-        ...imageSteps(layout.image, storage.device),
-        ...mountedSteps("image", root),
+        makeDirectory(STORAGE, why),
+        attachMount(storage.source.mount, STORAGE, { why }),
       ];
+    }
+    case "memory":
+      return [
+        makeDirectory(STORAGE, "Cannot make directories in memory"),
+        ...makeBoth(storage, root),
+      ];
+    case "image":
+      return [...mountImage(storage), ...makeBoth(storage, root)];
   }
 }
 
-function directorySteps(layout: Layout, root: Ownership): PlanStep[] {
-  const { upper, work } = layout;
-  return [
-    ...makeAppDirectory(layout, upper, "-U"),
-    ...upperSteps(AT_FDCWD, upper, root, optionFor(layout, upper, "-U")),
-    ...makeAppDirectory(layout, work, "-w"),
-    ...workSteps(AT_FDCWD, work, optionFor(layout, work, "-w")),
-    {
-      name: ATTRIBUTES,
-      call: "setxattr",
-      args: [work, PROBE, new Uint8Array([0x79]), 1, 0],
-      why: `Cannot use upper directory ${quote(upper)}`,
-      hints: elsewhere(optionFor(layout, upper, "-U")),
-    },
-  ];
-}
+/** Where storage is attached. */
+const STORAGE = `${TOP}/storage`;
 
-/** Application directories are private, what holds them is not. */
-function makeAppDirectory(
-  layout: Layout,
+function mapIds(
+  mount: number,
   path: string,
-  option: string,
-): PlanStep[] {
-  const directory = dirname(path);
-  const isShared = (above: string) =>
-    above !== directory || STORAGE_BASE.startsWith(above);
-  return makeDirectories(
-    directory,
-    (above) => isShared(above) ? 0o755 : 0o700,
-    elsewhere(optionFor(layout, path, option)),
-  );
-}
-
-/** The option that says where a directory is: its own, or that of both. */
-function optionFor({ appDir }: Layout, path: string, option: string): string {
-  return dirname(path) === appDir ? "-a" : option;
-}
-
-function elsewhere(option: string): Record<"", string> {
-  return { "": `use ${option} to put it elsewhere` };
-}
-
-function imageSteps(image: string, device: string): PlanStep[] {
-  const why = `Cannot mount image ${quote(image)}`;
-  const scratch = { result: SCRATCH };
-  return [
-    { call: "mkdirat", args: [scratch, "image", 0o700], why },
-    {
-      call: "mount",
-      args: [device, `${TOP}/image`, "ext4", HARMLESS, NONE],
-      why,
-    },
-    openDirectory("image", scratch, "image", { why }),
-  ];
-}
-
-/** Both directories on a file system that is mounted by its descriptor. */
-function mountedSteps(mount: string, root: Ownership): PlanStep[] {
-  const at = { result: mount };
-  return [
-    ...upperSteps(at, "upper", root, "-U"),
-    ...workSteps(at, "work", "-w"),
-  ];
-}
-
-/** The root of an overlay has owner and mode of its upper directory. */
-function upperSteps(
-  at: Argument,
-  path: string,
-  root: Ownership,
-  option: string,
-): PlanStep[] {
-  const why = `Cannot create upper directory ${quote(path)}`;
-  const hints = elsewhere(option);
-  return [
-    {
-      call: "mkdirat",
-      args: [at, path, root.mode],
-      onError: { errno: "EEXIST", goto: UPPER },
-      why,
-      hints,
-    },
-    { call: "fchownat", args: [at, path, root.uid, root.gid, 0], why, hints },
-    openDirectory(UPPER, at, path, {
-      why: `Cannot use upper directory ${quote(path)}`,
-      hints,
-    }),
-  ];
-}
-
-function workSteps(at: Argument, path: string, option: string): PlanStep[] {
-  const hints = elsewhere(option);
-  return [
-    {
-      call: "mkdirat",
-      args: [at, path, 0o700],
-      onError: { errno: "EEXIST" },
-      why: `Cannot create work directory ${quote(path)}`,
-      hints,
-    },
-    openDirectory(WORK, at, path, {
-      why: `Cannot use work directory ${quote(path)}`,
-      hints,
-    }),
-  ];
-}
-
-function openDirectory(
-  name: string,
-  at: Argument,
-  path: string,
-  rest: Partial<PlanStep>,
+  { descriptor }: UserNamespace,
 ): PlanStep {
-  const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-  return { name, call: "openat", args: [at, path, flags], ...rest };
+  const attributes = { set: MOUNT_ATTR_IDMAP, userNamespace: descriptor };
+  return setAttributes(mount, attributes, {
+    why: `Cannot map the ids of lower directory ${quote(path)}`,
+    hints: {
+      "": "it takes Linux 5.19, and a file system such as ext4, xfs or " +
+        "btrfs: use a copy of your own",
+    },
+  });
+}
+
+function mountImage(
+  { device, path }: Storage & { readonly kind: "image" },
+): PlanStep[] {
+  const why = `Cannot mount image ${quote(path)}`;
+  return [
+    makeDirectory(STORAGE, why),
+    { call: "mount", args: [device, STORAGE, "ext4", HARMLESS, NONE], why },
+  ];
+}
+
+/** Both belong to whoever the container belongs to, if they are new. */
+function makeBoth(storage: Storage, root: Ownership): PlanStep[] {
+  const { upper, work } = storagePaths(storage);
+  return [
+    ...makeUnlessThere("upper", upper, root),
+    ...makeUnlessThere("work", work, { ...root, mode: 0o700 }),
+  ];
+}
+
+function makeUnlessThere(
+  kind: string,
+  path: string,
+  { gid, mode, uid }: Ownership,
+): PlanStep[] {
+  const why = `Cannot create ${kind} directory`;
+  const end = `${kind}-made`;
+  return [
+    {
+      call: "mkdirat",
+      args: [AT_FDCWD, path, mode],
+      onError: { errno: "EEXIST", goto: end },
+      why,
+    },
+    { call: "fchownat", args: [AT_FDCWD, path, uid, gid, 0], why },
+    label(end),
+  ];
+}
+
+function makeDirectory(path: string, why: string): PlanStep {
+  return { call: "mkdirat", args: [AT_FDCWD, path, 0o755], why };
 }

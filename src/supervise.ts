@@ -26,9 +26,12 @@ import { supervisorProgram } from "./supervisor.ts";
 export function supervise({ claim, hold, pid }: Started): never {
   // Signals from here on are the supervisor's to pass on.
   rtSigprocmask(ALL_SIGNALS);
-  const program = supervisorProgram(pid, claim);
+  const program = supervisorProgram(pid, claim, hold?.descriptors);
   const file = sealedFile("cage", packElf(program, HOST_ARCH).bytes);
-  const kept = [claim?.descriptor ?? [], hold?.descriptors ?? []].flat();
+  const kept = [
+    claim === undefined ? [] : [claim.descriptor, claim.directory],
+    hold?.descriptors ?? [],
+  ].flat();
   kept.forEach((descriptor) => syscall("fcntl", descriptor, F_SETFD, 0));
   return execveat(file, ["cage"], []);
 }

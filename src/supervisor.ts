@@ -10,6 +10,7 @@ import {
   AT_FDCWD,
   CLD_EXITED,
   LOCK_EX,
+  LOCK_UN,
   P_ALL,
   P_PID,
   SI_KERNEL,
@@ -25,6 +26,7 @@ import {
   WNOWAIT,
 } from "../ffi/constants.ts";
 import type { Argument, Program } from "../ffi/step.ts";
+import { recordPath } from "./record.ts";
 import { goTo, label, NONE, type PlanStep } from "./step.ts";
 
 /** The buffer of {@linkcode initProgram} for the id of the first command. */
@@ -38,10 +40,14 @@ const PR_SET_NAME = 15;
 
 /** A pid file that is removed when the container has ended. */
 export interface PidFile {
-  /** The absolute path. */
-  readonly path: string;
+  /** A descriptor of its directory. */
+  readonly directory: number;
+  /** Its name there. */
+  readonly name: string;
   /** An open descriptor of the file. */
   readonly descriptor: number;
+  /** Whose rights it is removed with; root's if absent. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /**
@@ -96,6 +102,8 @@ export function initProgram(): Program {
  * @param child The id of the child: pid 1 of a container, or an attached
  * command.
  * @param pidFile The pid file to remove, if the child is a container.
+ * @param held Descriptors whose locks are given back before that: whoever finds
+ * no pid file begins a container with what they hold.
  * @returns The program.
  *
  * @example Without a pid file
@@ -107,7 +115,11 @@ export function initProgram(): Program {
  * assert(!steps.some(({ call }) => call === "unlinkat"));
  * ```
  */
-export function supervisorProgram(child: number, pidFile?: PidFile): Program {
+export function supervisorProgram(
+  child: number,
+  pidFile?: PidFile,
+  held: readonly number[] = [],
+): Program {
   return {
     buffers: { ...BUFFERS, statx: STATX_SIZE },
     steps: [
@@ -125,7 +137,12 @@ export function supervisorProgram(child: number, pidFile?: PidFile): Program {
         ...fromKernel("next-signal"),
       ]),
       ...exitSteps([
-        ...(pidFile === undefined ? [] : removePidFile(pidFile)),
+        ...held.map((descriptor): PlanStep => ({
+          call: "flock",
+          args: [descriptor, LOCK_UN],
+          onError: {},
+        })),
+        ...(pidFile === undefined ? [] : forget(child, pidFile)),
         { call: "close_range", args: [3, 0xffffffff, 0], onError: {} },
         {
           call: "waitid",
@@ -281,11 +298,22 @@ function exitSteps(before: readonly PlanStep[]): PlanStep[] {
   ];
 }
 
-/** Unless it was replaced already, which is done under the same lock. */
-function removePidFile({ descriptor, path }: PidFile): PlanStep[] {
+/**
+ * The pid file stays if it was replaced already, which is done under the same
+ * lock. The record goes first: without one, the file means nothing.
+ */
+function forget(
+  child: number,
+  { descriptor, directory, name, owner }: PidFile,
+): PlanStep[] {
   const statx = { buffer: "statx" };
   return [
     { call: "flock", args: [descriptor, LOCK_EX], onError: {} },
+    {
+      call: "unlinkat",
+      args: [AT_FDCWD, recordPath(child), 0],
+      onError: {},
+    },
     {
       call: "statx",
       args: [descriptor, "", AT_EMPTY_PATH, STATX_NLINK, statx],
@@ -296,7 +324,25 @@ function removePidFile({ descriptor, path }: PidFile): PlanStep[] {
       args: [{ ...statx, offset: STATX_NLINK_OFFSET }, 0],
       ifZero: "removed",
     },
-    { call: "unlinkat", args: [AT_FDCWD, path, 0], onError: {} },
+    // Nothing is left to be done as root.
+    ...(owner === undefined ? [] : becomeOwner(owner)),
+    { call: "unlinkat", args: [directory, name, 0], onError: {} },
     label("removed"),
+  ];
+}
+
+/** If that failed, the file would be removed with the rights of root. */
+function becomeOwner({ gid, uid }: NonNullable<PidFile["owner"]>): PlanStep[] {
+  return [
+    {
+      call: "setresgid",
+      args: [gid, gid, gid],
+      onError: { goto: "removed" },
+    },
+    {
+      call: "setresuid",
+      args: [uid, uid, uid],
+      onError: { goto: "removed" },
+    },
   ];
 }

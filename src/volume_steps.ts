@@ -4,78 +4,74 @@
  * @module
  */
 
-import { dirname } from "@std/path";
 import {
   AT_FDCWD,
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_RDONLY,
   MS_BIND,
   MS_NODEV,
+  MS_PRIVATE,
   MS_RDONLY,
+  MS_REC,
   MS_REMOUNT,
   O_CLOEXEC,
-  O_PATH,
 } from "../ffi/constants.ts";
-import { O_DIRECTORY } from "../ffi/open_flags.ts";
-import type { VolumeFacts } from "./facts.ts";
-import { S_IFREG } from "./mounts.ts";
+import { S_IFREG } from "../ffi/file_types.ts";
+import type { VolumeSource } from "./facts.ts";
 import { quote } from "./quote.ts";
 import type { Volume } from "./spec.ts";
 import {
   attachMount,
   copyMount,
   label,
-  makeDirectories,
   NONE,
-  openInside,
   type PlanStep,
-  prefixes,
   setAttributes,
   TOP,
 } from "./step.ts";
 import { SCRATCH } from "./storage.ts";
+import { openTarget } from "./targets.ts";
 
 /**
- * Takes hold of the volumes while the host's root is still in sight. No device
- * can be opened through one: root inside could make any there.
+ * Takes from the volumes what has no place inside: devices, which root inside
+ * could make there, and any tie to the mounts of the host.
  *
  * @param volumes The volumes.
- * @param facts What their paths on the host are, in the same order.
+ * @param sources Where they are, in the same order.
  * @returns The steps, for the time when the scratch tmpfs is there.
  *
  * @example A file
  * ```ts
- * import { openVolumes } from "cage/src/volume_steps.ts";
+ * import { prepareVolumes } from "cage/src/volume_steps.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const steps = openVolumes(
+ * const steps = prepareVolumes(
  *   [{ host: "/a", inside: "/b", readOnly: true }],
- *   [{ host: "/a", kind: "file" }],
+ *   [{ mount: 9, host: "/a", kind: "file" }],
  * );
- * assertEquals(steps[0].call, "open_tree");
+ * assertEquals(steps[0].call, "mount_setattr");
  * ```
  */
-export function openVolumes(
+export function prepareVolumes(
   volumes: readonly Volume[],
-  facts: readonly VolumeFacts[],
+  sources: readonly VolumeSource[],
 ): PlanStep[] {
   return volumes.flatMap(({ readOnly }, index) => {
-    const { host, kind } = facts[index];
+    const { host, mount } = sources[index];
     const why = `Cannot map volume ${quote(host)}`;
-    const name = volumeName(index);
-    const [attributes, flags] = readOnly
+    const end = `${volumeName(index)}-prepared`;
+    const [set, flags] = readOnly
       ? [MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, MS_NODEV | MS_RDONLY]
       : [MOUNT_ATTR_NODEV, MS_NODEV];
     return [
-      ...(kind === "missing" ? makeDirectories(host, undefined, HINTS) : []),
-      copyMount(AT_FDCWD, host, true, { name, why, hints: HINTS }),
-      setAttributes(name, attributes, {
-        ifZero: `${name}-open`,
+      // Private, or what is mounted on a volume would be mounted on the host.
+      setAttributes(mount, { set, propagation: MS_PRIVATE }, {
+        ifZero: end,
         onError: { errno: "ENOSYS" },
         why,
       }),
-      ...copyByPath(name, facts[index], flags, why),
-      label(`${name}-open`),
+      ...setByPath(volumeName(index), sources[index], flags, why),
+      label(end),
     ];
   });
 }
@@ -84,7 +80,7 @@ export function openVolumes(
  * Attaches the volumes, in their order, and makes what they are attached to.
  *
  * @param volumes The volumes.
- * @param facts What their paths on the host are, in the same order.
+ * @param sources Where they are, in the same order.
  * @returns The steps.
  *
  * @example A file
@@ -94,37 +90,35 @@ export function openVolumes(
  *
  * const steps = attachVolumes(
  *   [{ host: "/a", inside: "/b", readOnly: false }],
- *   [{ host: "/a", kind: "file" }],
+ *   [{ mount: 9, host: "/a", kind: "file" }],
  * );
  * assertEquals(steps.at(-1)?.call, "move_mount");
  * ```
  */
 export function attachVolumes(
   volumes: readonly Volume[],
-  facts: readonly VolumeFacts[],
+  sources: readonly VolumeSource[],
 ): PlanStep[] {
   return volumes.flatMap(({ inside }, index) => {
-    const why = `Cannot map volume ${quote(facts[index].host)} to ${
+    const why = `Cannot map volume ${quote(sources[index].host)} to ${
       quote(inside)
     }`;
-    const isFile = facts[index].kind === "file";
-    const target = `${volumeName(index)}-target`;
+    const target = {
+      name: `${volumeName(index)}-target`,
+      path: inside,
+      kind: sources[index].kind,
+      why,
+      hints: KIND_HINTS,
+    } as const;
     return [
-      ...makeTarget(volumeName(index), inside, isFile, why),
-      openInside(inside, isFile ? O_PATH : O_PATH | O_DIRECTORY, {
-        name: target,
-        why,
-        hints: KIND_HINTS,
-      }),
-      attachMount(volumeName(index), { result: target }, {
+      ...openTarget(target),
+      attachMount(sources[index].mount, { result: target.name }, {
         why,
         hints: KIND_HINTS,
       }),
     ];
   });
 }
-
-const HINTS = { "": "name a directory or a file of the host with -v" };
 
 const KIND_HINT = "a directory needs a directory, a file needs a file";
 
@@ -136,9 +130,9 @@ const KIND_HINTS = { EINVAL: KIND_HINT, ENOTDIR: KIND_HINT };
  * time: what is mounted below is left out. The copy takes the place of the
  * first one.
  */
-function copyByPath(
+function setByPath(
   name: string,
-  { host, kind }: VolumeFacts,
+  { kind, mount }: VolumeSource,
   flags: number,
   why: string,
 ): PlanStep[] {
@@ -149,7 +143,8 @@ function copyByPath(
     : { call: "mkdirat", args: [at, name, 0o700] } as const;
   return [
     { ...make, why },
-    { call: "mount", args: [host, path, NONE, MS_BIND, NONE], why },
+    attachMount(mount, path, { why }),
+    { call: "mount", args: [NONE, path, NONE, MS_REC | MS_PRIVATE, NONE], why },
     {
       call: "mount",
       args: [NONE, path, NONE, MS_REMOUNT | MS_BIND | flags, NONE],
@@ -158,7 +153,7 @@ function copyByPath(
     copyMount(AT_FDCWD, path, false, { name: `${name}-plain`, why }),
     {
       call: "dup3",
-      args: [{ result: `${name}-plain` }, { result: name }, O_CLOEXEC],
+      args: [{ result: `${name}-plain` }, mount, O_CLOEXEC],
       why,
     },
   ];
@@ -166,25 +161,4 @@ function copyByPath(
 
 function volumeName(index: number): string {
   return `volume${index}`;
-}
-
-/** One step of the way at a time, each opened so that it stays inside. */
-function makeTarget(
-  name: string,
-  inside: string,
-  isFile: boolean,
-  why: string,
-): PlanStep[] {
-  return prefixes(inside).flatMap((path) => {
-    const parent = `${name}:${path}`;
-    const base = path.slice(path.lastIndexOf("/") + 1);
-    const at = { result: parent };
-    const make = isFile && path === inside
-      ? { call: "mknodat", args: [at, base, S_IFREG | 0o644, 0] } as const
-      : { call: "mkdirat", args: [at, base, 0o755] } as const;
-    return [
-      openInside(dirname(path), O_PATH | O_DIRECTORY, { name: parent, why }),
-      { ...make, onError: { errno: "EEXIST" }, why },
-    ];
-  });
 }

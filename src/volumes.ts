@@ -18,7 +18,7 @@ import type { Volume } from "./spec.ts";
  * @returns The volume, with the path of the host as it was given and the path
  * inside absolute and normalised.
  * @throws {UsageError} If a part is empty or too many, the path inside is not
- * absolute or is the root, or the mode is unknown.
+ * absolute, is the root or is very long, or the mode is unknown.
  *
  * @example A read-only volume
  * ```ts
@@ -47,6 +47,7 @@ export function parseVolume(text: string): Volume {
   if (inside === "/") {
     throw refusal(text, "the path inside is the root, which the layers make");
   }
+  checkDepth(text, inside);
   return { host, inside, readOnly: mode === "ro" };
 }
 
@@ -54,8 +55,8 @@ export function parseVolume(text: string): Volume {
  * Checks a volume that was not read by {@linkcode parseVolume}.
  *
  * @param volume The volume.
- * @throws {UsageError} If its path inside is not absolute and normalised, or
- * is the root.
+ * @throws {UsageError} If its path inside is not absolute and normalised, is
+ * the root, or is very long.
  *
  * @example A path that leaves
  * ```ts
@@ -69,11 +70,19 @@ export function parseVolume(text: string): Volume {
 export function checkVolume({ host, inside }: Volume): void {
   const isNormal = inside.startsWith("/") && inside !== "/" &&
     normalizeInside(inside) === inside;
-  if (isNormal) return;
+  if (isNormal) return checkDepth(`${host}:${inside}`, inside);
   throw refusal(
     `${host}:${inside}`,
     `the path inside, ${quote(inside)}, is not normalised`,
   );
+}
+
+/** Each directory on the way takes memory of the plan. */
+const MAX_DEPTH = 200;
+
+function checkDepth(text: string, inside: string): void {
+  if (inside.split("/").length - 1 <= MAX_DEPTH) return;
+  throw refusal(text, `the path inside has more than ${MAX_DEPTH} parts`);
 }
 
 /** `..` at the root stays at the root, as in path_resolution(7). */

@@ -30,7 +30,7 @@ test("cage makes the seed's directories with their modes", async (t) => {
   assertEquals(modeOf(app), "0700");
   assertEquals(Deno.readTextFileSync(`${app}/upper/made`), "x\n");
   assert(exists(`${app}/work`));
-  assertEquals(await filesBelow(`${state}/run/microcontainer`), []);
+  assertEquals(await filesBelow(`${state}/run/microcontainer`), ["record"]);
 });
 
 test("cage -n gives directories and pid file their names", async (t) => {

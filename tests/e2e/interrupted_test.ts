@@ -22,7 +22,7 @@ async function randomDelay(longest: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
 }
 
-test("cage leaves nothing but a stale pid file when it is killed", async (t) => {
+test("cage leaves nothing but a stale pid file and record when it is killed", async (t) => {
   await t.sh("mkdir /kept; for i in 1 2 3; do echo $i >/kept/$i; done");
   const upper = `${t.appDir}/upper/kept`;
   const kept = await fingerprint(upper);
@@ -53,7 +53,16 @@ test("cage leaves nothing but a stale pid file when it is killed", async (t) => 
   assertEquals(await fingerprint(upper), kept);
   assertEquals(await t.sh("cat /kept/*"), "1\n2\n3\n");
   assert(!exists(t.pidFile));
+  removeStaleRecords();
 });
+
+/** Whose pid file was removed above has a record that nobody looks for. */
+function removeStaleRecords(): void {
+  const directory = "/run/microcontainer/record";
+  for (const { name } of [...Deno.readDirSync(directory)]) {
+    if (!exists(`/proc/${name}`)) Deno.removeSync(`${directory}/${name}`);
+  }
+}
 
 /** Waits until a launch has written its pid file, or has a child. */
 async function began(pidFile: string, pid: number): Promise<void> {

@@ -23,7 +23,7 @@ test("launch() says by its error what kind of thing is wrong", async (t) => {
 
   const lower = { ...spec, lower: ["/nowhere"] };
   const missing = await assertRejects(() => launch(lower), LaunchError);
-  assertEquals([missing.call, missing.errno], ["openat", 2]);
+  assertEquals([missing.call, missing.errno], ["openat2", 2]);
 
   for (const wrong of [{ name: "a/b" }, { user: "nobody-here" }]) {
     const refused = { ...spec, ...wrong };

@@ -346,7 +346,7 @@ const THINGS: readonly Refusal[] = [
       ...["env", "HOME=/", "DENO_DIR=/dev/null"],
     ],
     says: "Cannot start a container as user 65534: it takes root: " +
-      "run it with sudo",
+      "run it with sudo, or install it with make install",
   },
 ];
 

@@ -36,19 +36,23 @@ test("cage lets root read the kernel's settings and change none", async (t) => {
   const setting = "/proc/sys/kernel/core_pattern";
   const before = Deno.readTextFileSync(setting);
   const run = (args: readonly string[]) => t.cage(args);
-  assertEquals(
-    await succeeded(run, [
-      `cat ${setting}`,
-      `echo '|/bin/sh' >${setting}`,
-      "echo h >/proc/sysrq-trigger",
-      "echo 1 >/proc/irq/default_smp_affinity",
-      "echo 0 >/sys/kernel/uevent_seqnum",
-      "mount -o remount,rw /proc/sys",
-      "umount /proc/sys",
-    ]),
-    [`cat ${setting}`],
-  );
-  assertEquals(Deno.readTextFileSync(setting), before);
+  try {
+    assertEquals(
+      await succeeded(run, [
+        `cat ${setting}`,
+        `echo core.%p >${setting}`,
+        "echo h >/proc/sysrq-trigger",
+        "echo 1 >/proc/irq/default_smp_affinity",
+        "echo 0 >/sys/kernel/uevent_seqnum",
+        "mount -o remount,rw /proc/sys",
+        "umount /proc/sys",
+      ]),
+      [`cat ${setting}`],
+    );
+    assertEquals(Deno.readTextFileSync(setting), before);
+  } finally {
+    Deno.writeTextFileSync(setting, before);
+  }
 });
 
 test("cage hides what of /proc and /sys tells of the host", async (t) => {
@@ -131,7 +135,7 @@ test("cage lets an init script see nothing of the launcher", async (t) => {
 
 test("cage leaves pid 1 no descriptor and no way to privileges", async (t) => {
   // It becomes what it is while the command runs already.
-  const script = 'until [ -z "$(ls /proc/1/fd)" ]; do :; done; ' +
+  const script = 'until [ -z "$(ls /proc/1/fd 2>/dev/null)" ]; do :; done; ' +
     "grep NoNewPrivs /proc/1/status /proc/self/status";
   const lines = "/proc/1/status:NoNewPrivs:\t1\n" +
     "/proc/self/status:NoNewPrivs:\t0\n";

@@ -9,7 +9,7 @@ import {
 import { OVERLAY } from "../../src/overlay.ts";
 import { EXECUTE } from "../../src/process.ts";
 import type { PlanStep } from "../../src/step.ts";
-import { ATTRIBUTES } from "../../src/storage.ts";
+import { ATTRIBUTES } from "../../src/overlay.ts";
 
 const ENOENT = 2;
 const ENOEXEC = 8;

@@ -7,12 +7,14 @@ import { initScriptSteps } from "../../src/init_script.ts";
 import {
   attachProgram,
   type CommandParent,
-  commandProgram,
+  commandPrograms,
+  scriptProgram,
 } from "../../src/plan.ts";
 import { initProgram } from "../../src/supervisor.ts";
 import { loadFilter } from "./bpf.ts";
 
 const AUDIT = { x86_64: 0xc000003e, aarch64: 0xc00000b7 } as const;
+const ENTRY = { executable: 13, memory: 14 };
 const ALLOW = 0x7fff0000;
 
 /** Steps that the filter does not let through, on one architecture at least. */
@@ -38,14 +40,20 @@ function restricted({ steps }: Program): readonly Step[] {
 
 Deno.test("the filter lets through what a plan does after it", () => {
   const pipes = { ready: 10, go: 11, goOfLauncher: 12 };
+  const container = { pidfd: 9, becomesRoot: false };
   const kernel = {
     overlay: "descriptors",
     signals: [13],
     lastCapability: 40,
   } as const;
-  assertEquals(refused(restricted(attachProgram(9, pipes, kernel))), []);
+  assertEquals(
+    refused(restricted(attachProgram(container, pipes, kernel))),
+    [],
+  );
   const script = { path: "/i", descriptor: 7, outside: true, inside: true };
-  assertEquals(refused(initScriptSteps(script, [])), []);
+  assertEquals(refused(initScriptSteps(script, ENTRY)), []);
+  const { steps } = scriptProgram({}, new Map(), script);
+  assertEquals(refused(steps), []);
 });
 
 Deno.test("the filter lets commands start, as pid 1 and below it", () => {
@@ -55,15 +63,23 @@ Deno.test("the filter lets commands start, as pid 1 and below it", () => {
     { kind: "attached" },
   ];
   for (const parent of parents) {
-    const program = commandProgram({ command: ["a", "b"] }, {
+    const { run, start } = commandPrograms({ command: ["a", "b"] }, {
       callerEnv: new Map(),
       passwd: "",
       group: "",
       stdio: { stdin: 3, stdout: 4, stderr: 5 },
       parent,
+      entry: ENTRY,
+      ready: 10,
     });
-    assertEquals(refused(program.steps), []);
+    assertEquals(refused([...start.steps, ...run.steps]), []);
   }
+});
+
+Deno.test("the filter lets a process enter other memory", () => {
+  const steps = (["mmap", "close", "exit_group"] as const)
+    .map((call): Step => ({ call, args: [] }));
+  assertEquals(refused(steps), []);
 });
 
 Deno.test("the filter lets pid 1 of ours work", () => {

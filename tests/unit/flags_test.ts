@@ -91,6 +91,33 @@ Deno.test("parseFlags() keeps values of -e whole", () => {
   }
 });
 
+Deno.test("parseFlags() knows check and reset", () => {
+  assertEquals(parseFlags(["--check", "-n", "x"]), { kind: "check" });
+  assertEquals(parseFlags(["--reset", "-n", "x"]), {
+    kind: "reset",
+    spec: { name: "x" },
+    stops: false,
+  });
+  assertEquals(parseFlags(["-k", "--reset"]), {
+    kind: "reset",
+    spec: {},
+    stops: true,
+  });
+  assertThrows(
+    () => parseFlags(["--reset", "ls"]),
+    UsageError,
+    "Cannot use --reset with a command: --reset only throws away what was " +
+      "changed",
+  );
+});
+
+Deno.test("parseFlags() knows what root inside keeps", () => {
+  assertEquals(parseFlags(["--privileged", "--no-new-privs"]), {
+    kind: "run",
+    spec: { noNewPrivs: true, privileged: true },
+  });
+});
+
 Deno.test("parseFlags() knows kill, help and version", () => {
   assertEquals(parseFlags(["-k"]), { kind: "kill", spec: {} });
   assertEquals(parseFlags(["-kn", "x"]), { kind: "kill", spec: { name: "x" } });

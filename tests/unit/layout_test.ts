@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/errors.ts";
 import { absolute, layoutOf } from "../../src/layout.ts";
+import type { ContainerSpec } from "../../src/spec.ts";
 
 Deno.test("layoutOf() has the seed's defaults without a name", () => {
   assertEquals(layoutOf({}, "/home/u"), {
@@ -10,7 +11,25 @@ Deno.test("layoutOf() has the seed's defaults without a name", () => {
     work: "/var/lib/microcontainer/default/work",
     pidFile: "/run/microcontainer/pid",
     image: "/var/lib/microcontainer/default.ext4",
+    named: { upper: false, work: false, pidFile: false },
   });
+});
+
+Deno.test("layoutOf() tells what the caller named", () => {
+  const named = (spec: ContainerSpec) => layoutOf(spec, "/").named;
+  const none = { upper: false, work: false, pidFile: false };
+  assertEquals(named({ name: "web" }), none);
+  assertEquals(named({ appDir: "/a" }), { ...none, upper: true, work: true });
+  assertEquals(named({ upper: "/a" }), { ...none, upper: true });
+  assertEquals(named({ work: "/a" }), { ...none, work: true });
+  assertEquals(named({ pidFile: "/a" }), { ...none, pidFile: true });
+});
+
+Deno.test("layoutOf() keeps a user's files apart from those of others", () => {
+  const bases = { storage: "/var/lib/x/user/7", state: "/run/x/user/7" };
+  const { appDir, pidFile } = layoutOf({ name: "web" }, "/", bases);
+  assertEquals(appDir, "/var/lib/x/user/7/app-web");
+  assertEquals(pidFile, "/run/x/user/7/web.pid");
 });
 
 Deno.test("layoutOf() computes from the application directory alone", () => {
@@ -29,6 +48,8 @@ Deno.test("layoutOf() computes from the application directory alone", () => {
 Deno.test("layoutOf() puts an image beside an upper directory of the root", () => {
   assertEquals(layoutOf({ upper: "/up/" }, "/").image, "/up.ext4");
   assertEquals(layoutOf({ upper: "/a/b/up" }, "/").image, "/a/b.ext4");
+  assertEquals(layoutOf({ upper: "/" }, "/srv").image, "/.ext4");
+  assertEquals(layoutOf({ upper: "//" }, "/srv").image, "/.ext4");
 });
 
 Deno.test("layoutOf() refuses a NUL byte in every path", () => {

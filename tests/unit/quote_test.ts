@@ -12,3 +12,10 @@ Deno.test("quote() writes control characters as numbers", () => {
     '"a\\x0ab\\x09\\x00\\x1b[31m\\x7f\\x9b"',
   );
 });
+
+Deno.test("quote() writes what changes lines or their direction as numbers", () => {
+  assertEquals(
+    quote("a\u202eb\u2066\u2028\u2029\u200d\u{e0001}"),
+    '"a\\u{202e}b\\u{2066}\\u{2028}\\u{2029}\\u{200d}\\u{e0001}"',
+  );
+});

@@ -108,3 +108,13 @@ Deno.test("parseVolume() never leaves a dot element in the path inside", () => {
     assert(!elements.includes(".") && !elements.includes(".."), inside);
   }
 });
+
+Deno.test("parseVolume() refuses a path inside that is very deep", () => {
+  const deep = (depth: number) => `/a:${"/b".repeat(depth)}`;
+  assertEquals(parseVolume(deep(200)).inside.length, 400);
+  assertThrows(
+    () => parseVolume(deep(201)),
+    UsageError,
+    "the path inside has more than 200 parts",
+  );
+});

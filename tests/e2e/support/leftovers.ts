@@ -81,9 +81,10 @@ export function loopDevices(): string[] {
     });
 }
 
-/** Everything in the directory of pid files. */
-function pidFiles(): string[] {
-  if (!exists(RUN_DIRECTORY)) return [];
-  return [...Deno.readDirSync(RUN_DIRECTORY)]
-    .map(({ name }) => `${RUN_DIRECTORY}/${name}`);
+/** Every file below the directory of pid files but those that count. */
+function pidFiles(directory: string = RUN_DIRECTORY): string[] {
+  if (!exists(directory) || directory.endsWith("/slots")) return [];
+  return [...Deno.readDirSync(directory)].flatMap(({ isDirectory, name }) =>
+    isDirectory ? pidFiles(`${directory}/${name}`) : `${directory}/${name}`
+  );
 }

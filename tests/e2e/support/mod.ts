@@ -14,4 +14,5 @@ export * from "./roots.ts";
 export * from "./scratch.ts";
 export * from "./terminal.ts";
 export * from "./test.ts";
+export * from "./traps.ts";
 export * from "./words.ts";

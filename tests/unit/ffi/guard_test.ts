@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Arch, ARCHES } from "../../../ffi/arch.ts";
+import { readListing } from "../../../ffi/code_listing.ts";
 import {
   offsetOf,
   PT_INTERP,
@@ -15,7 +16,7 @@ import {
   hasGuard,
   SIGNALS_VARIABLE,
 } from "../../../ffi/guard.ts";
-import { guardCode, readListing, WORDS } from "../../../ffi/guard_code.ts";
+import { guardCode, WORDS } from "../../../ffi/guard_code.ts";
 import { has, inTempDir, output } from "./tools.ts";
 
 const OPTIONS = { arguments: ["name"], environment: {} };

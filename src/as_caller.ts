@@ -1,0 +1,77 @@
+/**
+ * Does things with the rights of the caller instead of root's.
+ *
+ * The ids of a thread are changed and not those of the process: other threads
+ * of the runtime do nothing meanwhile that has to do with the caller.
+ *
+ * @module
+ */
+
+import { AT_FDCWD, O_PATH, RESOLVE_NO_MAGICLINKS } from "../ffi/constants.ts";
+import { openat2, syscall } from "../ffi/libc.ts";
+import type { Caller } from "./caller.ts";
+
+/** An id that setresuid(2) leaves as it is: (uid_t) -1. */
+const SAME = 0xffff_ffff;
+
+/**
+ * Does something as the caller: with the caller's ids for files, and with none
+ * of root's capabilities, which the kernel takes away with the effective id of
+ * root (capabilities(7)). Root is the caller as it is.
+ *
+ * @param caller Who calls.
+ * @param action What to do, at once: it must not wait for anything.
+ * @returns What the action gives.
+ *
+ * @example Root
+ * ```ts
+ * import { asCaller } from "cage/src/as_caller.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = { standing: "root", uid: 0, gid: 0 } as const;
+ * assertEquals(asCaller(root, () => 7), 7);
+ * ```
+ */
+export function asCaller<T>(
+  { gid, standing, uid }: Pick<Caller, "gid" | "standing" | "uid">,
+  action: () => T,
+): T {
+  if (standing === "root") return action();
+  // The group first, and last on the way back: it can be changed only as root.
+  syscall("setresgid", SAME, gid, SAME);
+  syscall("setresuid", SAME, uid, SAME);
+  try {
+    return action();
+  } finally {
+    syscall("setresuid", SAME, 0, SAME);
+    syscall("setresgid", SAME, 0, SAME);
+  }
+}
+
+/**
+ * Opens what a caller names, as the caller, and only once: whatever becomes of
+ * the path afterwards, the descriptor means the same file. Links of `/proc`
+ * are refused, since they would be this program's, not the caller's.
+ *
+ * @param caller Who calls.
+ * @param path The absolute path.
+ * @param flags Flags of open(2); a place in the tree (`O_PATH`) if absent.
+ * @returns The descriptor.
+ * @throws {SyscallError} If it cannot be opened.
+ *
+ * @example The root directory
+ * ```ts
+ * import { openNamed } from "cage/src/as_caller.ts";
+ * import { close } from "cage/ffi/libc.ts";
+ *
+ * close(openNamed({ standing: "root", uid: 0, gid: 0 }, "/"));
+ * ```
+ */
+export function openNamed(
+  caller: Pick<Caller, "gid" | "standing" | "uid">,
+  path: string,
+  flags: number = O_PATH,
+): number {
+  const resolve = caller.standing === "root" ? 0 : RESOLVE_NO_MAGICLINKS;
+  return asCaller(caller, () => openat2(AT_FDCWD, path, { flags, resolve }));
+}

@@ -1,0 +1,116 @@
+/**
+ * Finds out what `--check` tells.
+ *
+ * @module
+ */
+
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  MOUNT_ATTR_IDMAP,
+  O_PATH,
+} from "../ffi/constants.ts";
+import { close, hasErrno, open, statx, syscall } from "../ffi/libc.ts";
+import { S_ISUID } from "../ffi/file_types.ts";
+import { basesOf } from "./caller.ts";
+import type { CheckedKernel, CheckFacts } from "./check_report.ts";
+import { CageError } from "./errors.ts";
+import { findKernel } from "./host.ts";
+import { POLICY_FILE } from "./policy.ts";
+import { type AnyPrivilege, findAnyPrivilege } from "./privilege.ts";
+import { copyOf } from "./sources.ts";
+import { mountAttributes } from "./step.ts";
+import { findRanges } from "./subid_files.ts";
+import { openUserNamespace } from "./user_namespace.ts";
+
+/**
+ * Finds it out. Nothing is changed.
+ *
+ * @returns The facts.
+ * @throws {CageError} If the policy cannot be trusted.
+ */
+export function findCheckFacts(): CheckFacts {
+  const privilege = findAnyPrivilege();
+  const { gid, grant, groups, policy, standing, uid } = privilege;
+  const base = standing === "none" ? "user" : standing;
+  const { names, subgids, subuids } = findRanges({ uid, gid });
+  const program = Deno.readLinkSync("/proc/self/exe");
+  return {
+    kind: standing,
+    ...(grant === undefined ? {} : { grant }),
+    ...(names.length === 0 ? {} : { name: names[0] }),
+    ids: { uid, gid, groups },
+    subuids,
+    subgids,
+    program,
+    isSetuid: isSetuid(program),
+    policyFile: POLICY_FILE,
+    hasPolicyFile: exists(POLICY_FILE),
+    policy,
+    kernel: findCheckedKernel(privilege),
+    ...basesOf({ standing: base, uid }),
+  };
+}
+
+function findCheckedKernel({ standing }: AnyPrivilege): CheckedKernel {
+  const most = numberIn("/proc/sys/user/max_user_namespaces");
+  return {
+    overlay: findKernel().overlay,
+    idmappedLayers: standing !== "none" && canMapIds(),
+    userNamespaces: exists("/proc/self/ns/user"),
+    ...(most === undefined ? {} : { maxUserNamespaces: most }),
+    seccomp: exists("/proc/sys/kernel/seccomp"),
+    cgroupNamespaces: exists("/proc/self/ns/cgroup"),
+  };
+}
+
+/** The kernel is asked to map the ids of a mount that nobody sees. */
+function canMapIds(): boolean {
+  const ids = [{ inside: 0, outside: 1, count: 1 }];
+  const opened: number[] = [];
+  const keep = (descriptor: number) => {
+    opened.push(descriptor);
+    return descriptor;
+  };
+  try {
+    const map = { uid: ids, gid: ids, setgroups: "deny" } as const;
+    const userNamespace = keep(openUserNamespace(map));
+    const mount = keep(copyOf(keep(open("/", O_PATH)), false));
+    const bytes = mountAttributes({ set: MOUNT_ATTR_IDMAP, userNamespace });
+    const flags = AT_EMPTY_PATH;
+    syscall("mount_setattr", mount, "", flags, bytes, bytes.length);
+    return true;
+  } catch (error) {
+    if (error instanceof CageError || error instanceof Error) return false;
+    throw error;
+  } finally {
+    opened.forEach(close);
+  }
+}
+
+function isSetuid(program: string): boolean {
+  try {
+    const { mode, uid } = statx(AT_FDCWD, program);
+    return uid === 0 && (mode & S_ISUID) !== 0;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+function numberIn(path: string): number | undefined {
+  try {
+    return Number(Deno.readTextFileSync(path));
+  } catch {
+    return undefined;
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Makes directories.
+ *
+ * @module
+ */
+
+import { AT_FDCWD } from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { syscall, SyscallError } from "../ffi/libc.ts";
+import { refusalOf } from "./failure.ts";
+import { quote } from "./quote.ts";
+import { prefixes } from "./step.ts";
+
+/** What a new directory is like. */
+export interface NewDirectory {
+  /** Its permission bits, whatever the umask. */
+  readonly mode: number;
+  /** Whose it becomes, if not that of whoever makes it. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/**
+ * Makes a directory and those above it, if they are missing. Directories that
+ * exist stay as they are.
+ *
+ * @param path The absolute path.
+ * @param newOf What a directory is like that is made.
+ * @param hint What to do if one cannot be made.
+ * @throws {LaunchError} If one cannot be made.
+ *
+ * @example What is there
+ * ```ts
+ * import { makeDirectories } from "cage/src/make_directories.ts";
+ *
+ * makeDirectories("/proc/sys", () => ({ mode: 0o755 }), "use another one");
+ * ```
+ */
+export function makeDirectories(
+  path: string,
+  newOf: (path: string) => NewDirectory,
+  hint: string,
+): void {
+  for (const directory of prefixes(path)) {
+    const what = `Cannot create directory ${quote(directory)}`;
+    makeDirectory(directory, newOf(directory), what, hint);
+  }
+}
+
+/**
+ * Makes a directory, if it is missing.
+ *
+ * @param path The absolute path.
+ * @param directory What it is like if it is made.
+ * @param what What failed, if it cannot be made.
+ * @param hint What to do then.
+ * @returns Whether it was missing.
+ * @throws {LaunchError} If it cannot be made.
+ *
+ * @example What is there
+ * ```ts
+ * import { makeDirectory } from "cage/src/make_directories.ts";
+ *
+ * makeDirectory("/proc", { mode: 0o755 }, "Cannot make it", "use another one");
+ * ```
+ */
+export function makeDirectory(
+  path: string,
+  { mode, owner }: NewDirectory,
+  what: string,
+  hint: string,
+): boolean {
+  try {
+    syscall("mkdirat", AT_FDCWD, path, mode);
+    if (owner !== undefined) {
+      syscall("fchownat", AT_FDCWD, path, owner.uid, owner.gid, 0);
+    }
+    // Last: a change of owner takes bits away, and mkdir(2) obeys the umask.
+    syscall("fchmodat", AT_FDCWD, path, mode);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    if (error.errno === ERRNO.EEXIST && error.call === "mkdirat") return false;
+    throw refusalOf(what, error, hint);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Writes, finds and removes records of instances, as root.
+ *
+ * @module
+ */
+
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_CREAT,
+  O_RDONLY,
+  O_WRONLY,
+} from "../ffi/constants.ts";
+import { close, hasErrno, open, read, syscall, writeAll } from "../ffi/libc.ts";
+import { O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { makeDirectories } from "./make_directories.ts";
+import { timespec } from "./pid_file.ts";
+import { identify } from "./process_state.ts";
+import {
+  type InstanceRecord,
+  parseRecord,
+  RECORD_DIRECTORY,
+  recordPath,
+  recordText,
+} from "./record.ts";
+
+/** A record, and which process it is of. */
+export interface FoundRecord extends InstanceRecord {
+  /** When pid 1 began, in nanoseconds since the machine started. */
+  readonly start: bigint;
+}
+
+/**
+ * Records an instance. The time of the last change of the file is when its pid
+ * 1 began: an id that is given to another process later means nothing.
+ *
+ * @param pid The id of its pid 1.
+ * @param record What is recorded.
+ * @returns What {@linkcode findRecord} finds then.
+ * @throws {LaunchError} If the directory of records cannot be made.
+ */
+export function writeRecord(
+  pid: number,
+  record: InstanceRecord,
+): FoundRecord {
+  makeDirectories(RECORD_DIRECTORY, (path) => ({
+    mode: path === RECORD_DIRECTORY ? 0o700 : 0o755,
+  }), "it is where cage keeps what runs");
+  const flags = O_WRONLY | O_CREAT | O_NOFOLLOW;
+  const file = open(recordPath(pid), flags, 0o600);
+  try {
+    syscall("fchmod", file, 0o600);
+    syscall("ftruncate", file, 0);
+    writeAll(file, new TextEncoder().encode(recordText(record)));
+    const { start } = identify(pid);
+    const time = timespec(start);
+    const times = new Uint8Array([...time, ...time]);
+    syscall("utimensat", file, 0, times, 0);
+    return { ...record, start };
+  } finally {
+    close(file);
+  }
+}
+
+/**
+ * Finds the record of a process.
+ *
+ * @param pid The id of the process.
+ * @returns The record; nothing if the process is not known.
+ */
+export function findRecord(pid: number): FoundRecord | undefined {
+  let file: number;
+  try {
+    file = open(recordPath(pid), O_RDONLY | O_NOFOLLOW);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+  try {
+    const bytes = new Uint8Array(RECORD_SIZE);
+    const size = read(file, bytes);
+    const text = new TextDecoder().decode(bytes.subarray(0, size));
+    const record = parseRecord(text);
+    return record && { ...record, start: modified(file) };
+  } finally {
+    close(file);
+  }
+}
+
+/**
+ * Removes the record of an instance that has ended.
+ *
+ * @param pid The id of its pid 1.
+ * @param found What was found: the record of a process which has got the id
+ * since then stays.
+ */
+export function removeRecord(
+  pid: number,
+  { start }: Pick<FoundRecord, "start">,
+): void {
+  if (findRecord(pid)?.start !== start) return;
+  try {
+    syscall("unlinkat", AT_FDCWD, recordPath(pid), 0);
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+  }
+}
+
+/** Most bytes of a record. */
+const RECORD_SIZE = 256;
+
+/** The time of the last change, `stx_mtime` of statx(2), in nanoseconds. */
+function modified(descriptor: number): bigint {
+  const STATX_MTIME = 0x40;
+  const MTIME_OFFSET = 112;
+  const into = new Uint8Array(256);
+  syscall("statx", descriptor, "", AT_EMPTY_PATH, STATX_MTIME, { into });
+  const view = new DataView(into.buffer);
+  const seconds = view.getBigInt64(MTIME_OFFSET, true);
+  const nanoseconds = view.getUint32(MTIME_OFFSET + 8, true);
+  return seconds * 1_000_000_000n + BigInt(nanoseconds);
+}

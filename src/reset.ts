@@ -1,0 +1,139 @@
+/**
+ * Throws away what was changed in an instance.
+ *
+ * @module
+ */
+
+import { basename, dirname } from "@std/path";
+import { Block } from "../ffi/block.ts";
+import { AT_FDCWD, O_PATH, O_RDONLY } from "../ffi/constants.ts";
+import {
+  ALL_SIGNALS,
+  close,
+  hasErrno,
+  open,
+  pidfdOpen,
+  rtSigprocmask,
+  syscall,
+  SyscallError,
+  waitPidfd,
+} from "../ffi/libc.ts";
+import { O_DIRECTORY } from "../ffi/open_flags.ts";
+import { openNamed } from "./as_caller.ts";
+import { basesOf } from "./caller.ts";
+import { type Client, findClient } from "./client.ts";
+import { Descriptors } from "./descriptors.ts";
+import { Hold, lockDirectory } from "./directories.ts";
+import { CageError, UsageError } from "./errors.ts";
+import type { UserNamespace } from "./facts.ts";
+import { refusalOf } from "./failure.ts";
+import { claimInstance, releaseClaim } from "./instances.ts";
+import { type Layout, layoutOf } from "./layout.ts";
+import { quote } from "./quote.ts";
+import { removeSteps } from "./remove_steps.ts";
+import type { ContainerSpec } from "./spec.ts";
+import { userNamespaceFor } from "./user_namespace.ts";
+import { untilReadable, type Waiting } from "./wait.ts";
+
+/**
+ * Throws away the upper and the work directory of an instance, and the image
+ * that took their place. What a user threw away was theirs: it is removed in a
+ * user namespace that has their ids and no others.
+ *
+ * @param spec Which instance.
+ * @returns Nothing. Where nothing was changed, nothing is done.
+ * @throws {UsageError} If the instance runs.
+ * @throws {CageError} If something cannot be removed.
+ */
+export function* reset(spec: ContainerSpec): Waiting<void> {
+  const client = findClient(spec);
+  const layout = layoutOf(spec, client.cwd, basesOf(client));
+  const claim = yield* claimInstance(layout, client);
+  if (!("descriptor" in claim)) {
+    close(claim.pidfd);
+    throw new UsageError(
+      "Cannot use --reset: the instance runs: stop it first, or use -k too",
+    );
+  }
+  try {
+    using kept = new Descriptors();
+    using hold = new Hold();
+    const namespace = client.standing === "user"
+      ? userNamespaceFor({}, client, kept)
+      : undefined;
+    for (const kind of ["upper", "work"] as const) {
+      const place = { hold, kept, layout };
+      yield* removeDirectory(kind, place, client, namespace);
+    }
+    if (client.standing === "root" || !layout.named.upper) {
+      unlink(layout.image, 0);
+    }
+    if (!layout.named.upper && !layout.named.work) {
+      unlink(layout.appDir, AT_REMOVEDIR);
+    }
+  } finally {
+    releaseClaim(claim);
+  }
+}
+
+/** unlinkat(2): what is removed is an empty directory. */
+const AT_REMOVEDIR = 0x200;
+
+/** Where directories are, and what keeps them open. */
+interface Place {
+  readonly layout: Layout;
+  readonly hold: Hold;
+  readonly kept: Descriptors;
+}
+
+function* removeDirectory(
+  kind: "upper" | "work",
+  { hold, kept, layout }: Place,
+  client: Client,
+  namespace: UserNamespace | undefined,
+): Waiting<void> {
+  const { [kind]: path, named: { [kind]: isNamed } } = layout;
+  const openIt = (path: string, flags: number) =>
+    isNamed
+      ? openNamed(client, path, flags | O_DIRECTORY)
+      : open(path, flags | O_DIRECTORY);
+  let above: number;
+  try {
+    lockDirectory(hold.keep(openIt(path, O_RDONLY)), kind, path);
+    above = kept.keep(openIt(dirname(path), O_PATH));
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return;
+    if (!(error instanceof SyscallError)) throw error;
+    throw refusalOf(`Cannot reset ${quote(path)}`, error);
+  }
+  const status = yield* remove(above, basename(path), namespace);
+  if (status === 0) return;
+  throw new CageError(`Cannot reset ${quote(path)}: rm says above why`);
+}
+
+function* remove(
+  directory: number,
+  name: string,
+  namespace: UserNamespace | undefined,
+): Waiting<number> {
+  using block = new Block();
+  block.append({ steps: removeSteps(directory, [name], namespace) });
+  const mask = rtSigprocmask(ALL_SIGNALS);
+  const pidfd = pidfdOpen(block.start(0));
+  rtSigprocmask(mask);
+  try {
+    yield* untilReadable(pidfd);
+    return waitPidfd(pidfd)!.status;
+  } finally {
+    close(pidfd);
+  }
+}
+
+function unlink(path: string, flags: number): void {
+  try {
+    syscall("unlinkat", AT_FDCWD, path, flags);
+  } catch (error) {
+    const isLeft = ["ENOENT", "ENOTDIR", "ENOTEMPTY"] as const;
+    if (!isLeft.some((code) => hasErrno(error, code))) throw error;
+  }
+}
