@@ -16,8 +16,8 @@ RUN = $(DENO) run -A $(IMPORTS)
 
 CODE = deno.json $(wildcard main.ts mod.ts src/*.ts ffi/*.ts)
 BUILDER = $(wildcard .ci/build.ts .ci/build/*.ts .ci/offline/*)
-PACKAGES = binutils binutils-aarch64-linux-gnu busybox-static debootstrap \
-	e2fsprogs qemu-user-static strace
+PACKAGES = bindfs binutils binutils-aarch64-linux-gnu busybox-static \
+	debootstrap e2fsprogs fuse3 qemu-user-static strace
 PEERS = bubblewrap busybox-static crun hyperfine runc
 
 .PHONY: all
@@ -47,6 +47,12 @@ test: bin/cage ## Runs every test; as root (Debian: installs what is missing)
 test-unit: ## Runs the tests that need no privileges, and the examples of docs
 	@.ci/need --if-root binutils binutils-aarch64-linux-gnu qemu-user-static
 	@$(RUN) .ci/test.ts $(IMPORTS) unit doc
+
+# SEED, CASE and CASES choose what is played, see tests/fuzz/main.ts.
+.PHONY: fuzz
+fuzz: bin/cage ## Plays 10000 random cases; as root: SEED=1 CASE=20 for one again
+	@.ci/need busybox-static e2fsprogs
+	@$(RUN) tests/fuzz/main.ts
 
 .PHONY: check
 check: ## Checks format, lint, types, docs, publishing and conventions
