@@ -10,11 +10,11 @@ import {
   MOUNT_ATTR_IDMAP,
   O_PATH,
 } from "../ffi/constants.ts";
-import { close, hasErrno, open, statx, syscall } from "../ffi/libc.ts";
+import { hasErrno, open, statx, syscall } from "../ffi/libc.ts";
 import { S_ISUID } from "../ffi/file_types.ts";
 import { basesOf } from "./caller.ts";
 import type { CheckedKernel, CheckFacts } from "./check_report.ts";
-import { CageError } from "./errors.ts";
+import { Descriptors } from "./descriptors.ts";
 import { findKernel } from "./host.ts";
 import { POLICY_FILE } from "./policy.ts";
 import { type AnyPrivilege, findAnyPrivilege } from "./privilege.ts";
@@ -67,24 +67,18 @@ function findCheckedKernel({ standing }: AnyPrivilege): CheckedKernel {
 /** The kernel is asked to map the ids of a mount that nobody sees. */
 function canMapIds(): boolean {
   const ids = [{ inside: 0, outside: 1, count: 1 }];
-  const opened: number[] = [];
-  const keep = (descriptor: number) => {
-    opened.push(descriptor);
-    return descriptor;
-  };
+  using kept = new Descriptors();
   try {
     const map = { uid: ids, gid: ids, setgroups: "deny" } as const;
-    const userNamespace = keep(openUserNamespace(map));
-    const mount = keep(copyOf(keep(open("/", O_PATH)), false));
+    const userNamespace = kept.keep(openUserNamespace(map));
+    const root = kept.keep(open("/", O_PATH));
+    const mount = kept.keep(copyOf(root, false));
     const bytes = mountAttributes({ set: MOUNT_ATTR_IDMAP, userNamespace });
     const flags = AT_EMPTY_PATH;
     syscall("mount_setattr", mount, "", flags, bytes, bytes.length);
     return true;
-  } catch (error) {
-    if (error instanceof CageError || error instanceof Error) return false;
-    throw error;
-  } finally {
-    opened.forEach(close);
+  } catch {
+    return false;
   }
 }
 

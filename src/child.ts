@@ -44,8 +44,8 @@ import { ERRNO } from "../ffi/errno.ts";
 import { SharedBlock } from "../ffi/shared_block.ts";
 import type { Program } from "../ffi/step.ts";
 import { ENTERED, type Entry, TURN } from "./enter.ts";
-import { CageError, InitScriptError, LaunchError } from "./errors.ts";
-import { contextMessage, type PlanFailure, reasonOf } from "./failure.ts";
+import { CageError, InitScriptError, type LaunchError } from "./errors.ts";
+import { contextMessage, type PlanFailure, refusalOf } from "./failure.ts";
 import { SCRIPT_INFO } from "./init_script.ts";
 import { databaseText, type Rendezvous } from "./lookup.ts";
 import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
@@ -263,14 +263,13 @@ const CLONE_HINTS: Readonly<Record<number, string>> = {
   [ERRNO.EPERM]: "root inside a container may not: run it outside",
 };
 
-function cannotClone({ call, errno }: SyscallError, flags: number) {
+function cannotClone(error: SyscallError, flags: number): LaunchError {
   const what = flags === 0
     ? "Cannot start a process"
     : "Cannot create a container";
-  const hint = CLONE_HINTS[errno] ??
+  const hint = CLONE_HINTS[error.errno] ??
     "the kernel must have mount, pid, ipc, uts and cgroup namespaces";
-  const sentence = `${what}: ${reasonOf(errno)}: ${hint}`;
-  return new LaunchError(sentence, call, errno);
+  return refusalOf(what, error, hint);
 }
 
 /**

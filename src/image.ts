@@ -28,7 +28,7 @@ import {
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { isOfType, S_IFREG } from "../ffi/file_types.ts";
 import { CageError, LaunchError, UsageError } from "./errors.ts";
-import { reasonOf } from "./failure.ts";
+import { refusalOf } from "./failure.ts";
 import { imageLabel, isOwnImage, SUPERBLOCK } from "./image_format.ts";
 import { POLICY_FILE } from "./policy.ts";
 import { quote } from "./quote.ts";
@@ -259,7 +259,5 @@ function loopConfig(path: string, file: number): Uint8Array {
 }
 
 function refusal(what: string, error: SyscallError): LaunchError {
-  const { call, errno } = error;
-  const hint = "use -U to put the upper directory elsewhere";
-  return new LaunchError(`${what}: ${reasonOf(errno)}: ${hint}`, call, errno);
+  return refusalOf(what, error, "use -U to put the upper directory elsewhere");
 }

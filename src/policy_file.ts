@@ -22,8 +22,8 @@ import {
 } from "../ffi/libc.ts";
 import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { isOfType, S_IFREG } from "../ffi/file_types.ts";
-import { CageError, LaunchError } from "./errors.ts";
-import { reasonOf } from "./failure.ts";
+import { CageError } from "./errors.ts";
+import { refusalOf } from "./failure.ts";
 import {
   DEFAULT_POLICY,
   parsePolicy,
@@ -150,11 +150,7 @@ function refusal(path: string, why: string): CageError {
 
 function explained(path: string, error: unknown): unknown {
   if (!(error instanceof SyscallError)) return error;
-  const { call, errno } = error;
-  const isLink = errno === ERRNO.ELOOP || errno === ERRNO.ENOTDIR;
-  const hint = isLink ? ": symbolic links are not followed" : "";
-  const sentence = `Cannot use policy ${quote(path)}: ${
-    reasonOf(errno)
-  }${hint}`;
-  return new LaunchError(sentence, call, errno);
+  const isLink = error.errno === ERRNO.ELOOP || error.errno === ERRNO.ENOTDIR;
+  const hint = isLink ? "symbolic links are not followed" : undefined;
+  return refusalOf(`Cannot use policy ${quote(path)}`, error, hint);
 }

@@ -45,14 +45,12 @@ export function removeSteps(
     ...(namespace === undefined ? [] : enterUserNamespace(namespace)),
     endWithParent(),
     unblockSignals(),
-    ...REMOVERS.map((file): PlanStep => ({
+    ...REMOVERS.map((file, index): PlanStep => ({
       call: "execve",
       args: [file, argv, []],
-      onError: {},
+      ...(index < REMOVERS.length - 1 ? { onError: {} } : {}),
       why,
       hints: { ENOENT: "install rm" },
-    })).map((step, index, all) =>
-      index < all.length - 1 ? step : { ...step, onError: undefined }
-    ),
+    })),
   ];
 }

@@ -28,9 +28,9 @@ import {
 } from "../ffi/libc.ts";
 import type { Identity } from "./caller.ts";
 import type { Descriptors } from "./descriptors.ts";
-import { LaunchError, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import type { UserNamespace } from "./facts.ts";
-import { reasonOf } from "./failure.ts";
+import { refusalOf } from "./failure.ts";
 import { type IdMap, lowestOf, mapText, planIdMap } from "./idmap.ts";
 import { quote } from "./quote.ts";
 import type { ContainerSpec } from "./spec.ts";
@@ -110,10 +110,8 @@ export function openUserNamespace(map: IdMap): number {
     return open(`${at}/ns/user`, O_RDONLY);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    const { call, errno } = error;
-    const hint = HINTS[errno] ?? "see user_namespaces(7)";
-    const sentence = `Cannot make a user namespace: ${reasonOf(errno)}: `;
-    throw new LaunchError(sentence + hint, call, errno);
+    const hint = HINTS[error.errno] ?? "see user_namespaces(7)";
+    throw refusalOf("Cannot make a user namespace", error, hint);
   } finally {
     if (pid > 0) end(pid);
     close(reader);
