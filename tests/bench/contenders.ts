@@ -1,25 +1,11 @@
 /**
- * What is measured: programs that run a command with its own processes,
+ * What root measures: programs that run a command with its own processes,
  * mounts, IPC and host name.
  *
  * @module
  */
 
-import { CHECKOUT } from "../e2e/support/words.ts";
-
-/** What a command is run on. */
-export interface Place {
-  /** The path of a root file system that has a static busybox and no more. */
-  readonly root: string;
-  /** A directory for what a program keeps. */
-  readonly state: string;
-  /** The name of the container. */
-  readonly name: string;
-  /** An empty program, built as `bin/cage` is. */
-  readonly empty: string;
-  /** Arguments of `deno run`. */
-  readonly denoFlags: readonly string[];
-}
+import { bundleOf, type Place, programOf } from "./place.ts";
 
 /** Something that is measured. */
 export interface Contender {
@@ -28,7 +14,7 @@ export interface Contender {
   /** Gives the words that run a command. */
   readonly words: (place: Place, command: readonly string[]) => string[];
   /** Gives the words that bring about what is needed before. */
-  readonly prepare?: (place: Place) => string[];
+  readonly prepare?: (place: Place, command: readonly string[]) => string[];
   /** Gives the words that remove what it might have left. */
   readonly remove?: (place: Place) => string[];
 }
@@ -39,25 +25,30 @@ export const PEER = "bwrap";
 /** The program that ends at once, on the runtime and behind the guard. */
 export const EMPTY = "empty program, guarded";
 
-/** The program that is measured, as `make` builds it. */
-export const CAGE = `${CHECKOUT}/bin/cage`;
-
-const BWRAP_NAMESPACES = [
+/** Words of bwrap(1) for the namespaces that all have. */
+export const BWRAP_NAMESPACES: readonly string[] = [
   "--unshare-pid",
   "--unshare-ipc",
   "--unshare-uts",
 ];
 
-const SOURCE = `${CHECKOUT}/mod.ts`;
+/** Words of unshare(1) for the same. */
+export const UNSHARE_NAMESPACES: readonly string[] = [
+  "--mount",
+  "--pid",
+  "--fork",
+  "--ipc",
+  "--uts",
+];
 
 /** Empty programs on the runtime, which start no container. */
 export const RUNTIME: readonly Contender[] = [
   { name: EMPTY, words: ({ empty }) => [empty] },
   {
     name: "empty program, deno run",
-    words: ({ denoFlags }) => [
-      ...deno(denoFlags),
-      `${CHECKOUT}/tests/bench/empty.ts`,
+    words: (place) => [
+      ...deno(place),
+      `${place.checkout}/tests/bench/empty.ts`,
     ],
   },
 ];
@@ -66,18 +57,26 @@ export const RUNTIME: readonly Contender[] = [
 export const ON_BUSYBOX: readonly Contender[] = [
   {
     name: "cage",
-    words: ({ name, root }, command) => [
-      ...[CAGE, "-n", name, "-l", root, "--"],
+    words: ({ cage, name, root }, command) => [
+      ...[cage, "-n", name, "-l", root, "--"],
       ...command,
     ],
   },
   {
     name: "cage, deno run",
-    words: ({ denoFlags, name, root }, command) => [
-      ...deno(denoFlags),
-      ...[SOURCE, "-n", name, "-l", root, "--"],
-      ...command,
+    words: (place, command) => [
+      ...deno(place),
+      ...[`${place.checkout}/mod.ts`, "-n", place.name, "-l", place.root],
+      ...["--", ...command],
     ],
+  },
+  {
+    name: "cage --compile",
+    prepare: (place, command) => [
+      ...[place.cage, "--compile", compiledOf(place, command)],
+      ...["-n", place.name, "-l", place.root, "--", ...command],
+    ],
+    words: (place, command) => [compiledOf(place, command)],
   },
   {
     name: "bwrap",
@@ -92,44 +91,47 @@ export const ON_BUSYBOX: readonly Contender[] = [
   {
     name: "unshare",
     words: ({ root }, command) => [
-      ...["unshare", "--mount", "--pid", "--fork", "--ipc", "--uts"],
-      ...[`--root=${root}`, "--mount-proc"],
+      ...["unshare", ...UNSHARE_NAMESPACES, `--root=${root}`, "--mount-proc"],
       ...command,
+    ],
+  },
+  {
+    // Without a profile and with the option that Debian's configuration
+    // forbids, see host.ts.
+    name: "firejail",
+    words: ({ root }, command) => [
+      ...["firejail", "--quiet", "--noprofile", "--ipc-namespace"],
+      ...[`--chroot=${root}`, ...command],
     ],
   },
   {
     name: "systemd-nspawn",
     words: ({ root }, command) => [
       ...["systemd-nspawn", "--quiet", "--register=no", "--keep-unit"],
-      ...[`--directory=${root}`],
-      ...command,
+      ...[`--directory=${root}`, ...command],
     ],
   },
   {
     name: "podman",
     words: ({ root, state }, command) => [
-      ...["podman", `--root=${state}/podman`],
-      ...[`--runroot=${state}/podman-run`, "--storage-driver=vfs", "run"],
+      // The latter may not be longer than 50 characters; /run is ours, see
+      // host.ts.
+      ...["podman", `--root=${state}/podman`, "--runroot=/run/podman"],
+      ...["--storage-driver=vfs", "run"],
       ...["--rm", "--network=host", "--cgroups=disabled"],
       ...["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"],
-      ...["--rootfs", root],
-      ...command,
+      ...["--rootfs", root, ...command],
     ],
   },
   {
     name: "docker",
     prepare: ({ name, root }) => [
-      ...[
-        "sh",
-        "-ec",
-        `docker version >/dev/null
-tar -C "$1" -c . | docker import - "$2"`,
-      ],
+      ...["sh", "-ec"],
+      `docker version >/dev/null\ntar -C "$1" -c . | docker import - "$2"`,
       ...["sh", root, name],
     ],
     words: ({ name }, command) => [
-      ...["docker", "run", "--rm", "--network=host", name],
-      ...command,
+      ...["docker", "run", "--rm", "--network=host", name, ...command],
     ],
     remove: ({ name }) => ["docker", "rmi", "--force", name],
   },
@@ -139,14 +141,13 @@ tar -C "$1" -c . | docker import - "$2"`,
 export const ON_MACHINE: readonly Contender[] = [
   {
     name: "cage",
-    words: ({ name }, command) => [CAGE, "-n", name, "--", ...command],
+    words: ({ cage, name }, command) => [cage, "-n", name, "--", ...command],
   },
   {
     name: "cage, deno run",
-    words: ({ denoFlags, name }, command) => [
-      ...deno(denoFlags),
-      ...[SOURCE, "-n", name, "--"],
-      ...command,
+    words: (place, command) => [
+      ...deno(place),
+      ...[`${place.checkout}/mod.ts`, "-n", place.name, "--", ...command],
     ],
   },
   {
@@ -166,9 +167,20 @@ export const ON_MACHINE: readonly Contender[] = [
   },
 ];
 
-/** A runtime of the Open Container Initiative, which reads a bundle. */
-function oci(program: string): Contender {
-  const root = ({ state }: Place) => [program, `--root=${state}/${program}`];
+/**
+ * Gives a runtime of the Open Container Initiative, which reads a bundle.
+ *
+ * @param program The name of the program.
+ * @param flags Flags for it.
+ * @returns The contender.
+ */
+export function oci(
+  program: string,
+  flags: readonly string[] = [],
+): Contender {
+  const root = ({ state }: Place) => [
+    ...[program, `--root=${state}/${program}`, ...flags],
+  ];
   return {
     name: program,
     words: (place, command) => [
@@ -179,20 +191,10 @@ function oci(program: string): Contender {
   };
 }
 
-/**
- * Gives the path of the bundle for a command; only its first word matters.
- *
- * @param place Where bundles are.
- * @param command The command.
- * @returns The path.
- */
-export function bundleOf(
-  { state }: Place,
-  [program]: readonly string[],
-): string {
-  return `${state}/bundle-${program.split("/").at(-1)}`;
+function compiledOf(place: Place, command: readonly string[]): string {
+  return `${place.state}/compiled-${programOf(command)}`;
 }
 
-function deno(flags: readonly string[]): string[] {
-  return [Deno.execPath(), "run", "-A", ...flags];
+function deno({ deno, denoFlags }: Place): string[] {
+  return [deno, "run", "-A", ...denoFlags];
 }

@@ -5,44 +5,50 @@
  */
 
 import { output, run } from "../e2e/support/process.ts";
-import { CAGE } from "./contenders.ts";
 
-/**
- * Tells the kernel, the processor, and what else it does now.
- *
- * @returns Sentences without a verb.
- */
-export async function machineLines(): Promise<string[]> {
-  const kernel = (await output(["uname", "-srm"])).trim();
-  const model = Deno.readTextFileSync("/proc/cpuinfo")
-    .match(/^model name\s*: (.*)$/m)?.[1] ?? "unknown";
-  const memory = Deno.systemMemoryInfo().total / 2 ** 30;
-  return [
-    `Kernel: ${kernel}`,
-    `Processor: ${model}, ${navigator.hardwareConcurrency} threads; ` +
-    `${memory.toFixed(0)} GiB of memory`,
-    `Load before: ${Deno.loadavg()[0].toFixed(1)}`,
-  ];
+/** A machine, as a reader wants to know it. */
+export interface Machine {
+  /** The kernel. */
+  readonly kernel: string;
+  /** The processor and how many threads it has. */
+  readonly processor: string;
+  /** Memory in GiB. */
+  readonly memory: number;
+  /** What else it did before, as a load average. */
+  readonly load: number;
 }
 
 /**
- * Tells the versions of programs as they tell it themselves.
+ * Looks at this machine.
  *
- * @param programs The names of programs.
- * @returns A version for each.
+ * @returns What it is, and what else it does now.
+ */
+export async function thisMachine(): Promise<Machine> {
+  const model = Deno.readTextFileSync("/proc/cpuinfo")
+    .match(/^model name\s*: (.*)$/m)?.[1] ?? "unknown";
+  return {
+    kernel: (await output(["uname", "-srm"])).trim(),
+    processor: `${model}, ${navigator.hardwareConcurrency} threads`,
+    memory: Deno.systemMemoryInfo().total / 2 ** 30,
+    load: Deno.loadavg()[0],
+  };
+}
+
+/**
+ * Asks programs for their versions.
+ *
+ * @param programs The paths of programs by their names.
+ * @returns A version for each, as the program tells it.
  */
 export async function versionsOf(
-  programs: readonly string[],
+  programs: ReadonlyMap<string, string>,
 ): Promise<string[]> {
   const lines: string[] = [];
-  for (const program of programs) {
-    const path = program === "deno"
-      ? Deno.execPath()
-      : program === "cage"
-      ? CAGE
-      : program;
-    const { stdout } = await run([path, "--version"]);
-    lines.push(`${program} ${stdout.match(/\d[\w.+~-]*/)?.[0] ?? "unknown"}`);
+  for (const [name, path] of programs) {
+    // Whatever it is asked, firejail mounts something first.
+    const within = ["unshare", "--mount"];
+    const { stdout } = await run([path, "--version"], { within });
+    lines.push(`${name} ${stdout.match(/\d[\w.+~-]*/)?.[0] ?? "unknown"}`);
   }
   return lines;
 }

@@ -6,49 +6,64 @@
 
 import { run } from "../e2e/support/process.ts";
 import { whyNoProgram } from "../e2e/support/test.ts";
-import type { Contender, Place } from "./contenders.ts";
+import type { Contender } from "./contenders.ts";
+import type { Place } from "./place.ts";
+import { reasonOf } from "./reason.ts";
+
+/** What takes longer waits for something that never comes, in seconds. */
+const LONGEST = 5;
+
+/** Where contenders are tried. */
+export interface Trial {
+  /** What they run on. */
+  readonly place: Place;
+  /** The commands that they must be able to run. */
+  readonly commands: readonly (readonly string[])[];
+  /** Words before theirs. */
+  readonly within: readonly string[];
+  /** Told why one is left out. */
+  readonly skip: (reason: string) => void;
+}
 
 /**
  * Keeps the contenders that work here, and says why others do not.
  *
  * @param contenders The contenders.
- * @param place What they run on.
- * @param command The command that they run.
- * @param within Words before theirs.
- * @param skip Told why one is left out.
- * @returns Those that work.
+ * @param trial Where and with what.
+ * @returns Those that work, with all that they need prepared.
  */
 export async function workingOf(
   contenders: readonly Contender[],
-  place: Place,
-  command: readonly string[],
-  within: readonly string[],
-  skip: (reason: string) => void,
+  trial: Trial,
 ): Promise<Contender[]> {
   const working: Contender[] = [];
   for (const contender of contenders) {
-    const why = await whyNot(contender, place, command, within);
+    const why = await whyNot(contender, trial);
     if (why === undefined) working.push(contender);
-    else skip(`${contender.name}: ${why}`);
+    else trial.skip(`${contender.name}: ${why}`);
   }
   return working;
 }
 
 async function whyNot(
   { prepare, words }: Contender,
-  place: Place,
-  command: readonly string[],
-  within: readonly string[],
+  { commands, place, within }: Trial,
 ): Promise<string | undefined> {
-  const [program, ...args] = words(place, command);
+  const [program] = words(place, commands[0]);
   const missing = program.includes("/") ? undefined : whyNoProgram(program);
   if (missing !== undefined) return missing;
-  const trials = [prepare?.(place), [program, ...args]];
+  const trials = [
+    ...commands.map((command) => prepare?.(place, command)),
+    // The other commands do not end.
+    words(place, commands[0]),
+  ];
   for (const trial of trials) {
     if (trial === undefined) continue;
     const { status, stderr } = await run(trial, { within });
-    if (status === 0) continue;
-    const reason = stderr.trim().split("\n")[0];
-    return reason || `it ended with status ${status}`;
+    if (status !== 0) return reasonOf(stderr, status);
   }
+  const begin = performance.now();
+  await run(words(place, commands[0]), { within });
+  const seconds = (performance.now() - begin) / 1000;
+  if (seconds > LONGEST) return `one launch takes ${seconds.toFixed(0)} s`;
 }

@@ -1,162 +1,190 @@
 /**
- * Measurements as tables.
+ * Measurements as a page.
  *
  * @module
  */
 
-import { CHECKOUT } from "../e2e/support/words.ts";
-import { CAGE, EMPTY, PEER, type Place } from "./contenders.ts";
-import type { LibraryTimes } from "./library.ts";
-import type { Entry, Measurements } from "./measure.ts";
-import type { Staying } from "./memory.ts";
-import type { Amount } from "./rounds.ts";
-import { least, median, ratio } from "./statistics.ts";
-import { table } from "./table.ts";
-
-/** What a report tells beside the measurements. */
-export interface Circumstances {
-  /** The machine and the versions, each a line of a list. */
-  readonly lines: readonly string[];
-  /** How much was measured. */
-  readonly amount: Amount;
-  /** Where, to be left out of the commands. */
-  readonly place: Place;
-  /** Whether control groups had to be mounted anew. */
-  readonly isMounted: boolean;
-}
+import { BIN, GROUP_TITLES, type PictureName } from "./charts.ts";
+import { EMPTY, PEER } from "./contenders.ts";
+import type { GroupName, Measurements } from "./measurements.ts";
+import type { Pictures } from "./pictures.ts";
+import { BY_HAND, LIBRARY } from "./series.ts";
+import { list } from "./table.ts";
+import {
+  crowdTable,
+  growthTable,
+  insideTable,
+  stayingTable,
+  timesTable,
+} from "./tables.ts";
 
 /**
  * Writes the report.
  *
- * @param measured What was measured.
- * @param circumstances What else is told.
+ * @param measurements What was measured.
+ * @param pictures What was drawn of it.
  * @returns Markdown, without the width of lines that `deno fmt` gives.
  */
 export function report(
-  measured: Measurements,
-  circumstances: Circumstances,
+  measurements: Measurements,
+  pictures: Pictures,
 ): string {
-  const { busybox, library, machine, memory, runtime, skipped } = measured;
-  const { amount, isMounted, lines, place } = circumstances;
-  const empty = runtime.find(({ name }) => name === EMPTY);
-  const times = (entries: readonly Entry[]) => timesTable(entries, empty);
+  const image = (name: PictureName, text: string): string[] =>
+    "names" in pictures && pictures.names.includes(name)
+      ? [`![${text}](${pictures.directory}/${name}.svg)`]
+      : [];
+  return [
+    ...head(measurements, pictures),
+    ...launches(measurements, image),
+    ...memory(measurements, image),
+    ...library(measurements),
+    ...growth(measurements, image),
+    ...thousand(measurements, image),
+    ...commands(measurements),
+  ].join("\n\n") + "\n";
+}
+
+/** Gives the lines that show a picture, if there is one. */
+type Image = (name: PictureName, text: string) => string[];
+
+function head(
+  { amount, circumstances, growthAmount }: Measurements,
+  pictures: Pictures,
+): string[] {
   return [
     "# Benchmarks",
     "Written by `make bench`, in one run on one machine. The ratios are what " +
     "counts: they are taken round by round, of medians, so that what else " +
-    "the machine did fell on all alike; those of the least times tell what " +
-    "remains when nothing disturbs.",
+    "the machine did fell on all alike, and the quartiles of these ratios " +
+    "tell how far rounds differ. Those of the least times tell what remains " +
+    "when nothing disturbs.",
     list([
-      ...lines,
-      `${amount.rounds} rounds, in each of which hyperfine ran every command ` +
-      `${amount.runs} times after a first time that does not count`,
-      ...(isMounted
-        ? ["In a mount namespace with control groups of version 2 alone"]
-        : []),
+      ...circumstances,
+      `${times(amount.rounds, "round")} of all launches, ` +
+      `${growthAmount.rounds} of what grows; every other round goes backwards`,
+      `hyperfine measured whole commands, from the start of the program to ` +
+      `its end: ${times(amount.runs, "time")} in each round, after a first ` +
+      "one that does not count",
+      "`deno bench` measured launches within a program, some in a row: a " +
+      "median is one of the means of rows",
+      "Memory is what `/proc/PID/smaps_rollup` tells as Pss, where a page of " +
+      "several processes counts in parts",
+      "All in a mount namespace with a `/run` of its own and control groups " +
+      "of version 2 alone, in the same root, with new namespaces of " +
+      "processes, mounts, IPC and the host name",
+      ..."reason" in pictures ? [`No pictures: ${pictures.reason}`] : [],
     ]),
-    "## Launch of `true` in a root of busybox",
-    "From the start of the program to its end, with new namespaces of " +
-    "processes, mounts, IPC and the host name. The command is static. `cage` " +
-    "has a copy-on-write root, `/dev`, `/sys`, `/tmp` and the like in " +
-    "addition, and a namespace of control groups; the others see the root " +
-    "itself.",
-    times([...busybox, ...runtime]),
-    "## Launch of `true` in this machine's own root",
-    "The command is linked with the C library of this machine.",
-    times(machine),
-    "## What stays in memory while a container runs",
-    "The proportional set size (Pss) of every process but the command " +
-    "itself, while that sleeps. A daemon that was there before is not in it.",
-    memoryTable(memory),
-    "## From a program",
-    `The library's \`launch()\` of the static \`true\` in the root of ` +
-    `busybox, until its status is there: ${library.count} launches.`,
-    libraryTable(library),
-    "## Commands",
-    list(
-      [...runtime, ...busybox, ...machine]
-        .map(({ name, words }) => `${name}: \`${shown(words, place)}\``),
-    ),
-    ...(skipped.length === 0
-      ? []
-      : ["## Not measured", list(skipped.map((text) => hidden(text, place)))]),
-  ].join("\n\n") + "\n";
-}
-
-function timesTable(entries: readonly Entry[], empty?: Entry): string {
-  const peer = entries.find(({ name }) => name === PEER);
-  const others = [peer, empty];
-  return table(
-    [
-      "",
-      ...[`of ${PEER}`, "of the empty program"],
-      ...[`least: of ${PEER}`, "of the empty program"],
-      ...["median ms", "least ms"],
-    ],
-    entries.map(({ name, rounds }) => [
-      name,
-      ...others.map((other) =>
-        shownRatio(other && ratio(rounds, other.rounds))
-      ),
-      ...others.map((other) =>
-        shownRatio(other && least(rounds) / least(other.rounds))
-      ),
-      median(rounds.flat()).toFixed(1),
-      least(rounds).toFixed(1),
-    ]),
-  );
-}
-
-function shownRatio(ratio: number | undefined): string {
-  return ratio?.toFixed(2) ?? "";
-}
-
-function memoryTable(memory: ReadonlyMap<string, Staying>): string {
-  const peer = memory.get(PEER);
-  return table(
-    ["", `of ${PEER}`, "Pss kB", "processes"],
-    [...memory].map(([name, { processes, pss }]) => [
-      name,
-      peer === undefined ? "" : (pss / peer.pss).toFixed(2),
-      String(pss),
-      String(processes),
-    ]),
-  );
-}
-
-function libraryTable(library: LibraryTimes): string {
-  return table(["", "value"], [
-    ["first launch, ms", library.first.toFixed(1)],
-    ["in a row: median ms", library.middle.toFixed(2)],
-    ["in a row: least ms", library.least.toFixed(2)],
-    ["in a row: launches a second", library.perSecond.toFixed(0)],
-    [
-      `${library.together} at a time: launches a second`,
-      library.perSecondTogether.toFixed(0),
-    ],
-  ]);
-}
-
-function list(items: readonly string[]): string {
-  return items.map((item) => `- ${item}`).join("\n");
-}
-
-function shown(words: readonly string[], place: Place): string {
-  return hidden(words.join(" "), place);
-}
-
-/** Names instead of paths that only this machine has. */
-function hidden(text: string, { name, root, state }: Place): string {
-  const names: [string, string][] = [
-    [root, "ROOT"],
-    [state, "STATE"],
-    [name, "NAME"],
-    [CAGE, "bin/cage"],
-    [`${CHECKOUT}/`, ""],
-    [Deno.execPath(), "deno"],
   ];
-  return names.reduce(
-    (text, [path, shown]) => text.replaceAll(path, shown),
-    text,
+}
+
+function launches({ groups }: Measurements, image: Image): string[] {
+  return [
+    "## Launch of `true`",
+    ...image(
+      "launch",
+      `Launches as multiples of ${PEER}, on a logarithmic scale`,
+    ),
+    `\`cage\` has a copy-on-write root, \`/dev\`, \`/sys\`, \`/tmp\` and the ` +
+    "like in addition, and a namespace of control groups; most others see " +
+    `the root itself. "${EMPTY}" is what the runtime alone takes, as ` +
+    "`bin/cage` is built.",
+    `### ${GROUP_TITLES.busybox}`,
+    "The command is static.",
+    timesTable([...groups.busybox, ...groups.runtime], groups),
+    `### ${GROUP_TITLES.machine}`,
+    "The command is linked with the C library of this machine.",
+    timesTable(groups.machine, groups),
+    `### ${GROUP_TITLES.rootless}`,
+    `Each with a user namespace, as a user that was made for this.`,
+    timesTable(groups.rootless, groups),
+  ];
+}
+
+function memory({ staying }: Measurements, image: Image): string[] {
+  const of = (group: GroupName) =>
+    stayingTable(staying.filter((entry) => entry.group === group));
+  return [
+    "## What stays in memory while a container runs",
+    ...image("memory", "Pss while a container runs, on a logarithmic scale"),
+    "Every process but the command itself, while that sleeps. A daemon that " +
+    "was there before is not in it.",
+    `### ${GROUP_TITLES.busybox}`,
+    of("busybox"),
+    `### ${GROUP_TITLES.rootless}`,
+    of("rootless"),
+  ];
+}
+
+function library({ crowds, inside }: Measurements): string[] {
+  const first = crowds.find(({ name }) => name === LIBRARY)?.launches[0];
+  return [
+    "## From a program",
+    "The library's `launch()` of the static `true` in the root of busybox, " +
+    "until its status is there." +
+    (first === undefined ? "" : ` The first launch of a program takes ` +
+      `${first.toFixed(1)} ms until the command is executed.`),
+    insideTable(inside),
+  ];
+}
+
+function growth({ growth }: Measurements, image: Image): string[] {
+  return [
+    "## How the time of a launch grows",
+    ...image("growth", "Launch times at three counts of four things"),
+    `"${LIBRARY}" is \`launch()\` until the status is there. ` +
+    `"${BY_HAND}" mounts an overlay as a shell script does. The first ` +
+    "column of numbers compares the last count with the first one.",
+    ...growth.map(growthTable),
+    "Files of an upper layer have one byte each. What runs already is what " +
+    "one program launched with the library; each round launches it anew.",
+  ];
+}
+
+function thousand({ crowds }: Measurements, image: Image): string[] {
+  return [
+    "## A thousand containers",
+    ...image(
+      "thousand",
+      "The time of each launch, from the first container to the thousandth",
+    ),
+    `All of one launcher and alive at once, each with a sleeping command; ` +
+    `times are those of the library's \`launch()\`, ${BIN} taken together. ` +
+    "Pss is that of every process but the commands. The last column is what " +
+    "became less available on the whole machine, with what the kernel keeps " +
+    "for the namespaces and the command: a coarse number.",
+    crowdTable(crowds),
+  ];
+}
+
+function commands({ groups, growth, skipped }: Measurements): string[] {
+  const groupList = (name: GroupName) =>
+    list(groups[name].map(({ command, name }) => `${name}: \`${command}\``));
+  const grown = growth.flatMap(({ commands }) => commands)
+    .filter((text, at, all) => all.indexOf(text) === at)
+    .filter((text) => !isOf(text, groups))
+    .map((text) => text.replace(/^(.*?): ([^]*)$/, "$1: `$2`"));
+  return [
+    "## Commands",
+    `${GROUP_TITLES.runtime}:`,
+    groupList("runtime"),
+    `${GROUP_TITLES.busybox}:`,
+    groupList("busybox"),
+    `${GROUP_TITLES.machine}:`,
+    groupList("machine"),
+    `${GROUP_TITLES.rootless}:`,
+    groupList("rootless"),
+    ...grown.length === 0 ? [] : ["At the first count of what grows:"],
+    ...grown.length === 0 ? [] : [list(grown)],
+    ...skipped.length === 0 ? [] : ["## Not measured", list(skipped)],
+  ];
+}
+
+function isOf(text: string, groups: Measurements["groups"]): boolean {
+  return Object.values(groups).flat().some(({ command }) =>
+    text.endsWith(`: ${command}`)
   );
+}
+
+function times(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

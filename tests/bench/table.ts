@@ -31,3 +31,24 @@ export function table(
   );
   return [head, rule, ...rows].map(line).join("\n");
 }
+
+/**
+ * Writes a list.
+ *
+ * @param items The items.
+ * @returns Markdown.
+ */
+export function list(items: readonly string[]): string {
+  return items.map((item) => `- ${item}`).join("\n");
+}
+
+/**
+ * Writes a number with so many digits that three count.
+ *
+ * @param value The number, from 0.
+ * @returns Its digits.
+ */
+export function shown(value: number): string {
+  if (value >= 99.95) return Math.round(value).toLocaleString("en");
+  return value.toFixed(value < 9.995 ? 2 : 1);
+}
