@@ -7,6 +7,7 @@
 import { existsSync } from "@std/fs";
 import { stripVTControlCharacters } from "node:util";
 import { fromFileUrl, join, resolve } from "@std/path";
+import type { Kind, Stage } from "./test_user.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 
@@ -19,6 +20,8 @@ interface Suite {
   readonly args: readonly string[];
   /** The command under test. */
   readonly cage?: readonly string[];
+  /** The user who is made for it, to whom the command under test is copied. */
+  readonly user?: Kind;
 }
 
 /** How many tests went how. */
@@ -30,9 +33,10 @@ interface Count {
 
 const FLAG = "--import-map=";
 
-/** The path of the import map in use; none where JSR is reached. */
-const importMap = Deno.args.filter((arg) => arg.startsWith(FLAG))
-  .map((arg) => resolve(ROOT, arg.slice(FLAG.length)));
+/** The path of the import map in use, from the checkout; none with JSR. */
+const ownMap = Deno.args.filter((arg) => arg.startsWith(FLAG))
+  .map((arg) => arg.slice(FLAG.length));
+const importMap = ownMap.map((path) => resolve(ROOT, path));
 const mapFlag = importMap.map((path) => FLAG + path);
 const names = Deno.args.filter((arg) => !arg.startsWith("--"));
 
@@ -46,22 +50,47 @@ const SOURCE = [
   join(ROOT, "mod.ts"),
 ];
 
+/** Files of tests that run parts of it, and not the command. */
+const WITHOUT_CAGE = ["compose_parts", "guard", "mount_fuse", "support"];
+
+/** Files of tests about what is inside, by the same plan in both cases. */
+const OF_PLANS = [
+  ...["debian", "etc", "filesystems", "hostile_command", "hostile_root"],
+  ...["image", "kernels", "namespaces", "overlay", "restrictions", "users"],
+  "volumes",
+];
+
 const SUITES: readonly Suite[] = [
   { name: "unit", args: ["tests/unit"] },
   { name: "doc", args: ["--doc", "--ignore=src/library.ts", "src", "ffi"] },
   // These start containers, which takes root.
   { name: "doc-library", args: ["--doc", "src/library.ts", "mod.ts"] },
-  { name: "e2e", needs: "tests/e2e", args: ["tests/e2e"], cage: BINARY },
+  {
+    name: "e2e",
+    needs: "tests/e2e",
+    // These have suites of their own.
+    args: without("one_id", "rootless"),
+    cage: BINARY,
+  },
   {
     name: "e2e-source",
     needs: "tests/e2e",
-    // What is tested in these is the same whatever the command is.
-    args: [
-      "--ignore=" + ["guard", "hostile_root", "support"]
-        .map((name) => `tests/e2e/${name}_test.ts`),
-      "tests/e2e",
-    ],
+    // How the runtime starts differs, and not what it makes of a plan.
+    args: without(...WITHOUT_CAGE, ...OF_PLANS, "one_id", "rootless"),
     cage: SOURCE,
+  },
+  {
+    name: "e2e-rootless",
+    needs: "tests/e2e",
+    // Left out is what is the same whoever runs the command.
+    args: without(...WITHOUT_CAGE, "statuses", "one_id"),
+    user: "with ranges",
+  },
+  {
+    name: "e2e-one-id",
+    needs: "tests/e2e",
+    args: ["tests/e2e/one_id_test.ts"],
+    user: "without ranges",
   },
   {
     name: "security",
@@ -71,6 +100,9 @@ const SUITES: readonly Suite[] = [
   },
 ];
 
+/** Where programs are that change who runs a suite. */
+const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /** Deno looks for leaks of a test only when asked to. */
 const OPTIONS = [
   "-A",
@@ -79,17 +111,64 @@ const OPTIONS = [
   "--sanitize-resources",
 ];
 
+/** All files of end-to-end tests but some. */
+function without(...names: string[]): string[] {
+  const files = names.map((name) => `tests/e2e/${name}_test.ts`);
+  return [`--ignore=${files}`, "tests/e2e"];
+}
+
+let stage: Stage | undefined;
+
+/** Loaded when it is needed, since it makes the process take in orphans. */
+async function findStage(): Promise<Stage> {
+  const { setStage } = await import("./test_user.ts");
+  return stage ??= setStage(ROOT, BINARY[0], importMap.length > 0);
+}
+
+/** A run of Deno, and how to name the command under test. */
+interface Runner {
+  /** The program, and the first arguments. */
+  readonly words: readonly string[];
+  /** How it is started. */
+  readonly options: Deno.CommandOptions;
+  /** The command under test. */
+  readonly cage?: readonly string[];
+}
+
+async function runnerOf({ cage, user }: Suite): Promise<Runner> {
+  const env = (deno: string, map: string, cage?: readonly string[]) => ({
+    ...Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
+    DENO: deno,
+    IMPORT_MAP: map,
+    ...cage ? { CAGE: JSON.stringify(cage) } : {},
+  });
+  if (user === undefined) {
+    const deno = Deno.execPath();
+    const options = { cwd: ROOT, env: env(deno, importMap.join(), cage) };
+    return { words: [deno, "test", ...mapFlag], options, cage };
+  }
+  const { cage: copy, deno, root, words } = await findStage();
+  const map = ownMap.map((path) => resolve(root, path));
+  const flags = map.map((path) => FLAG + path);
+  return {
+    words: [
+      ...words(user, env(deno, map.join(), [copy])),
+      deno,
+      "test",
+      ...flags,
+    ],
+    options: { cwd: root, env: { PATH }, clearEnv: true },
+    cage: [copy],
+  };
+}
+
 async function run(suite: Suite): Promise<Count> {
-  console.log(`\n== ${suite.name}${suite.cage ? `: ${suite.cage[0]}` : ""}`);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...OPTIONS, ...mapFlag, ...suite.args],
-    cwd: ROOT,
-    env: {
-      ...Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
-      DENO: Deno.execPath(),
-      IMPORT_MAP: importMap.join(),
-      ...suite.cage ? { CAGE: JSON.stringify(suite.cage) } : {},
-    },
+  const { cage, options, words } = await runnerOf(suite);
+  console.log(`\n== ${suite.name}${cage ? `: ${cage[0]}` : ""}`);
+  const [program, ...args] = words;
+  const child = new Deno.Command(program, {
+    ...options,
+    args: [...args, ...OPTIONS, ...suite.args],
     stdin: "null",
     stdout: "piped",
   }).spawn();
@@ -136,11 +215,23 @@ const SUMMARY = new RegExp(
   "gm",
 );
 
+/** Tells why a suite cannot be run here. */
+function whyNot({ needs, user }: Suite): string | undefined {
+  if (needs && !existsSync(join(ROOT, needs))) return `there is no ${needs}`;
+  if (user && Deno.uid() !== 0) return "only root can make a user for it";
+  return undefined;
+}
+
 const counts: Count[] = [];
-for (const suite of SUITES) {
-  if (names.length > 0 && !names.includes(suite.name)) continue;
-  if (suite.needs && !existsSync(join(ROOT, suite.needs))) continue;
-  counts.push(await run(suite));
+try {
+  for (const suite of SUITES) {
+    if (names.length > 0 && !names.includes(suite.name)) continue;
+    const why = whyNot(suite);
+    if (why !== undefined) console.log(`\n== ${suite.name}: left out: ${why}`);
+    else counts.push(await run(suite));
+  }
+} finally {
+  stage?.[Symbol.dispose]();
 }
 const sum = (key: keyof Count) =>
   counts.reduce((total, count) => total + count[key], 0);

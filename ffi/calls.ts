@@ -44,6 +44,7 @@ export const NUMBERS = {
   getxattr: [191, 8],
   fgetxattr: [193, 10],
   copy_file_range: [326, 285],
+  sendfile: [40, 71],
   getdents64: [217, 61],
   lseek: [8, 62],
   pread64: [17, 67],

@@ -85,8 +85,12 @@ export const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 /** Read-only, fsmount(2) and mount_setattr(2). */
 export const MOUNT_ATTR_RDONLY = 0x1;
+/** As `MS_NOSUID`. */
+export const MOUNT_ATTR_NOSUID = 0x2;
 /** As `MS_NODEV`. */
 export const MOUNT_ATTR_NODEV = 0x4;
+/** As `MS_NOEXEC`. */
+export const MOUNT_ATTR_NOEXEC = 0x8;
 /** Map the ids of files by a user namespace, mount_setattr(2), Linux 5.12. */
 export const MOUNT_ATTR_IDMAP = 0x100000;
 

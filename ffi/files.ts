@@ -48,6 +48,8 @@ export interface Stat {
   readonly ino: bigint;
   /** The size in bytes. */
   readonly size: bigint;
+  /** When it was last changed, in nanoseconds since 1970. */
+  readonly modified: bigint;
   /** The device that the file is on, major and minor. */
   readonly dev: readonly [number, number];
   /** The device that the file is, major and minor. */
@@ -347,6 +349,7 @@ export function statx(directory: number, path: string, flags = 0): Stat {
     mode: view.getUint16(28, true),
     ino: u64(32),
     size: u64(40),
+    modified: view.getBigInt64(112, true) * 1_000_000_000n + BigInt(u32(120)),
     rdev: [u32(128), u32(132)],
     dev: [u32(136), u32(140)],
     mountId: u64(144),

@@ -9,7 +9,7 @@
 
 import { AT_FDCWD, O_PATH, RESOLVE_NO_MAGICLINKS } from "../ffi/constants.ts";
 import { openat2, syscall } from "../ffi/libc.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, isLent } from "./caller.ts";
 
 /** An id that setresuid(2) leaves as it is: (uid_t) -1. */
 const SAME = 0xffff_ffff;
@@ -17,7 +17,8 @@ const SAME = 0xffff_ffff;
 /**
  * Does something as the caller: with the caller's ids for files, and with none
  * of root's capabilities, which the kernel takes away with the effective id of
- * root (capabilities(7)). Root is the caller as it is.
+ * root (capabilities(7)). Where nothing is lent, this program is
+ * the caller.
  *
  * @param caller Who calls.
  * @param action What to do, at once: it must not wait for anything.
@@ -36,7 +37,7 @@ export function asCaller<T>(
   { gid, standing, uid }: Pick<Caller, "gid" | "standing" | "uid">,
   action: () => T,
 ): T {
-  if (standing === "root") return action();
+  if (!isLent({ standing })) return action();
   // The group first, and last on the way back: it can be changed only as root.
   syscall("setresgid", SAME, gid, SAME);
   syscall("setresuid", SAME, uid, SAME);
@@ -72,6 +73,6 @@ export function openNamed(
   path: string,
   flags: number = O_PATH,
 ): number {
-  const resolve = caller.standing === "root" ? 0 : RESOLVE_NO_MAGICLINKS;
+  const resolve = isLent(caller) ? RESOLVE_NO_MAGICLINKS : 0;
   return asCaller(caller, () => openat2(AT_FDCWD, path, { flags, resolve }));
 }

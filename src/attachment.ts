@@ -36,7 +36,10 @@ export function findAttachment(
     return {
       ...common,
       becomesRoot: false,
-      userNamespace: { map, inside, groups },
+      userNamespace: {
+        ...{ map, inside, groups },
+        isFirst: standing === "rootless",
+      },
     };
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Bases, STATE_BASE, STORAGE_BASE } from "./layout.ts";
+import type { Bases } from "./layout.ts";
 
 /** Ids of a process on the host. */
 export interface Identity {
@@ -17,11 +17,13 @@ export interface Identity {
 }
 
 /**
- * What the caller is to this program: root; a user whom the administrator's
- * policy makes root of the machine inside; or any other user, who is root of a
- * user namespace inside and nobody else outside than they are.
+ * What the caller is to this program: root of the machine; a user whom the
+ * administrator's policy makes root of the machine inside; any other user of
+ * the setuid program, who is root of a user namespace inside and nobody else
+ * outside than they are; or, rootless, anybody to whom this program has nothing
+ * to lend, and who gets what the kernel gives to everybody.
  */
-export type Standing = "root" | "granted" | "user";
+export type Standing = "root" | "granted" | "user" | "rootless";
 
 /** Who calls, and from where. */
 export interface Caller extends Identity {
@@ -33,31 +35,25 @@ export interface Caller extends Identity {
   readonly env: ReadonlyMap<string, string>;
   /** The descriptor of the caller's terminal, for `/dev/console`. */
   readonly terminal?: number;
+  /** Where files of the caller are by default. */
+  readonly bases: Bases;
 }
 
 /**
- * Tells where files are by default: names of a user never meet other people's.
+ * Tells whether this program has rights that the caller does not have.
  *
  * @param caller Who calls.
- * @returns The directories.
+ * @returns Whether it has.
  *
- * @example A user
+ * @example A user of the setuid program
  * ```ts
- * import { basesOf } from "cage/src/caller.ts";
- * import { assertEquals } from "@std/assert";
+ * import { isLent } from "cage/src/caller.ts";
+ * import { assert } from "@std/assert";
  *
- * assertEquals(basesOf({ standing: "user", uid: 1000 }), {
- *   storage: "/var/lib/microcontainer/user/1000",
- *   state: "/run/microcontainer/user/1000",
- * });
+ * assert(isLent({ standing: "user" }));
+ * assert(!isLent({ standing: "rootless" }));
  * ```
  */
-export function basesOf(
-  { standing, uid }: Pick<Caller, "standing" | "uid">,
-): Bases {
-  if (standing !== "user") return { storage: STORAGE_BASE, state: STATE_BASE };
-  return {
-    storage: `${STORAGE_BASE}/user/${uid}`,
-    state: `${STATE_BASE}/user/${uid}`,
-  };
+export function isLent({ standing }: Pick<Caller, "standing">): boolean {
+  return standing === "granted" || standing === "user";
 }

@@ -12,15 +12,15 @@ import {
 } from "../ffi/constants.ts";
 import { hasErrno, open, statx, syscall } from "../ffi/libc.ts";
 import { S_ISUID } from "../ffi/file_types.ts";
-import { basesOf } from "./caller.ts";
 import type { CheckedKernel, CheckFacts } from "./check_report.ts";
 import { Descriptors } from "./descriptors.ts";
-import { findKernel } from "./host.ts";
+import { findCaller, findKernel } from "./host.ts";
 import { POLICY_FILE } from "./policy.ts";
-import { type AnyPrivilege, findAnyPrivilege } from "./privilege.ts";
+import { findPrivilege, type Privilege } from "./privilege.ts";
 import { copyOf } from "./sources.ts";
 import { mountAttributes } from "./step.ts";
 import { findRanges } from "./subid_files.ts";
+import { tryRootless } from "./try_rootless.ts";
 import { openUserNamespace } from "./user_namespace.ts";
 
 /**
@@ -30,10 +30,10 @@ import { openUserNamespace } from "./user_namespace.ts";
  * @throws {CageError} If the policy cannot be trusted.
  */
 export function findCheckFacts(): CheckFacts {
-  const privilege = findAnyPrivilege();
+  const privilege = findPrivilege();
   const { gid, grant, groups, policy, standing, uid } = privilege;
-  const base = standing === "none" ? "user" : standing;
   const { names, subgids, subuids } = findRanges({ uid, gid });
+  const caller = findCaller(privilege);
   const program = Deno.readLinkSync("/proc/self/exe");
   return {
     kind: standing,
@@ -48,15 +48,16 @@ export function findCheckFacts(): CheckFacts {
     hasPolicyFile: exists(POLICY_FILE),
     policy,
     kernel: findCheckedKernel(privilege),
-    ...basesOf({ standing: base, uid }),
+    ...(standing === "rootless" ? tryRootless(caller) : {}),
+    ...caller.bases,
   };
 }
 
-function findCheckedKernel({ standing }: AnyPrivilege): CheckedKernel {
+function findCheckedKernel({ standing }: Privilege): CheckedKernel {
   const most = numberIn("/proc/sys/user/max_user_namespaces");
   return {
-    overlay: findKernel().overlay,
-    idmappedLayers: standing !== "none" && canMapIds(),
+    overlay: findKernel({ standing }).overlay,
+    ...(standing === "rootless" ? {} : { idmappedLayers: canMapIds() }),
     userNamespaces: exists("/proc/self/ns/user"),
     ...(most === undefined ? {} : { maxUserNamespaces: most }),
     seccomp: exists("/proc/sys/kernel/seccomp"),

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Standing } from "./caller.ts";
 import type { Kernel } from "./facts.ts";
 import type { CallerIds, Policy } from "./policy.ts";
 import { quote } from "./quote.ts";
@@ -15,14 +16,17 @@ import type { IdRange } from "./subids.ts";
  * `user` their own ids in a user namespace, `none` nothing, since it would take
  * the set-user-ID bit.
  */
-export type CallerKind = "root" | "granted" | "user" | "none";
+export type CallerKind = Standing;
 
 /** What the kernel offers. */
 export interface CheckedKernel {
   /** How an overlay can be mounted, see `overlay.ts`. */
   readonly overlay: Kernel["overlay"];
-  /** Whether a layer can be an idmapped mount, Linux 5.19. */
-  readonly idmappedLayers: boolean;
+  /**
+   * Whether a layer can be an idmapped mount, Linux 5.19; absent if it is not
+   * for the caller to have.
+   */
+  readonly idmappedLayers?: boolean;
   /** Whether there are user namespaces. */
   readonly userNamespaces: boolean;
   /** `/proc/sys/user/max_user_namespaces`, if it is there. */
@@ -59,6 +63,10 @@ export interface CheckFacts {
   readonly policy: Policy;
   /** What the kernel offers. */
   readonly kernel: CheckedKernel;
+  /** Why a rootless caller gets no container, if so. */
+  readonly refusal?: string;
+  /** What of the host's root can only be read inside, in sentences. */
+  readonly readOnly?: readonly string[];
   /** The directory of the caller's application directories. */
   readonly storage: string;
   /** The directory of the caller's pid files. */
@@ -78,7 +86,7 @@ export interface CheckFacts {
  * import { assertEquals } from "@std/assert";
  *
  * const lines = checkReport({
- *   kind: "none",
+ *   kind: "rootless",
  *   name: "alice",
  *   ids: { uid: 1000, gid: 100, groups: [27] },
  *   subuids: [],
@@ -100,7 +108,7 @@ export interface CheckFacts {
  * });
  * assertEquals(lines.slice(0, 2), [
  *   "caller   alice, user 1000, group 100, and group 27",
- *   "may      not start containers: you are not root, and the program",
+ *   "may      start containers as the kernel lets everybody: the program",
  * ]);
  * ```
  */
@@ -112,6 +120,7 @@ export function checkReport(facts: CheckFacts): string[] {
     ["root", ROOTS[facts.kind]],
     ["ids", idsText(facts)],
     ["layers", layersText(facts)],
+    ["host", facts.readOnly?.join("; ") || undefined],
     ["volumes", volumesText(facts)],
     ["limits", limitsText(facts)],
     ["storage", storageText(facts)],
@@ -138,10 +147,11 @@ const RIGHTS: Record<CallerKind, (facts: CheckFacts) => string> = {
   user: ({ policyFile, program }) =>
     `start containers with your own rights: ${quote(program)} is setuid ` +
     `root, and ${quote(policyFile)} grants you no more`,
-  none: ({ program }) =>
-    `not start containers: you are not root, and the program ` +
-    `${quote(program)} is not setuid root: use sudo, or have it installed ` +
-    "with make install",
+  rootless: ({ program, refusal }) =>
+    refusal === undefined
+      ? "start containers as the kernel lets everybody: the program " +
+        `${quote(program)} has no rights to lend`
+      : `not start containers: ${refusal}`,
 };
 
 const MACHINE_ROOT = "inside is root of this machine with less to do, and " +
@@ -151,7 +161,7 @@ const ROOTS: Record<CallerKind, string | undefined> = {
   root: MACHINE_ROOT,
   granted: MACHINE_ROOT,
   user: "inside is you outside: what you cannot do there, it cannot",
-  none: undefined,
+  rootless: "inside is you outside: what you cannot do there, it cannot",
 };
 
 function callerText({ ids: { gid, groups, uid }, name }: CheckFacts): string {
@@ -173,7 +183,7 @@ function programText({ isSetuid, kind, program }: CheckFacts) {
 
 function idsText(facts: CheckFacts): string | undefined {
   const { ids, kind, name, subgids, subuids } = facts;
-  if (kind !== "user") return;
+  if (kind !== "user" && kind !== "rootless") return;
   if (subuids.length > 0 && subgids.length > 0) {
     return `inside, 0 is you, and then come ${rangesText(subuids)} of ` +
       `/etc/subuid for users, ${rangesText(subgids)} of /etc/subgid for groups`;
@@ -227,12 +237,14 @@ function limitsText({ kind, policy }: CheckFacts): string | undefined {
     `${plural(images, "image")}${each}, by the policy`;
 }
 
-function storageText({ kind, state, storage }: CheckFacts) {
-  if (kind === "none") return;
+function storageText({ state, storage }: CheckFacts) {
   return `changes are in ${quote(storage)}, pid files in ${quote(state)}`;
 }
 
-function policyText({ hasPolicyFile, policyFile }: CheckFacts): string {
+function policyText(
+  { hasPolicyFile, kind, policyFile }: CheckFacts,
+): string | undefined {
+  if (kind === "rootless") return;
   const file = quote(policyFile);
   return hasPolicyFile ? `is ${file}` : `is the default: there is no ${file}`;
 }
@@ -241,14 +253,17 @@ const OVERLAYS: Record<Kernel["overlay"], string> = {
   descriptors: "overlays of descriptors",
   paths: "overlays of paths",
   mount: "overlays by mount(2) alone",
+  either: "overlays",
 };
 
 function kernelText({ kernel }: CheckFacts): string {
   const { maxUserNamespaces: most } = kernel;
   const limit = most === undefined ? "" : ` (${most} at most)`;
-  const features: [boolean, string, string][] = [
+  const features: (readonly [boolean, string, string])[] = [
     [true, OVERLAYS[kernel.overlay], ""],
-    [kernel.idmappedLayers, "idmapped layers", ""],
+    ...(kernel.idmappedLayers === undefined
+      ? []
+      : [[kernel.idmappedLayers, "idmapped layers", ""] as const]),
     [
       kernel.userNamespaces && most !== 0,
       `user namespaces${limit}`,

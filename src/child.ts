@@ -15,6 +15,8 @@
 
 import {
   CLD_EXITED,
+  CLONE_NEWUSER,
+  O_CLOEXEC,
   P_PID,
   PR_GET_DUMPABLE,
   PR_SET_DUMPABLE,
@@ -44,8 +46,9 @@ import { ERRNO } from "../ffi/errno.ts";
 import { SharedBlock } from "../ffi/shared_block.ts";
 import type { Program } from "../ffi/step.ts";
 import { ENTERED, type Entry, TURN } from "./enter.ts";
-import { CageError, InitScriptError, type LaunchError } from "./errors.ts";
+import { CageError, InitScriptError } from "./errors.ts";
 import { contextMessage, type PlanFailure, refusalOf } from "./failure.ts";
+import { findNamespaceReadings } from "./find_userns.ts";
 import { SCRIPT_INFO } from "./init_script.ts";
 import { databaseText, type Rendezvous } from "./lookup.ts";
 import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
@@ -57,6 +60,7 @@ import {
 } from "./plan.ts";
 import { EXECUTE } from "./process.ts";
 import type { ContainerSpec } from "./spec.ts";
+import { usernsRefusal } from "./userns_refusal.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
 /** A plan, whose second program depends on what the first one finds. */
@@ -73,6 +77,11 @@ export interface Plan {
   readonly facts: Omit<CommandFacts, "passwd" | "group" | "entry" | "ready">;
   /** Called with the id of the child while it waits. */
   readonly ready?: (pid: number) => void;
+  /**
+   * Gives the child what it waits for, if it begins in a user namespace of its
+   * own: at least its ids.
+   */
+  readonly prepare?: ((child: Process) => Waiting<void>) | undefined;
 }
 
 /** A process that a plan started, a child of this one. */
@@ -133,7 +142,8 @@ export function* runPlan(plan: Plan): Waiting<Process> {
   };
   block.append(plan.first(pipes, entry));
   shared.append(plan.entered);
-  using child = new Child(block, plan.flags);
+  using child = yield* startChild(block, plan);
+  if (plan.prepare !== undefined) letGo(go);
   ready.closeWriter();
   go.closeReader();
   yield* untilReadable(ready.reader);
@@ -156,7 +166,7 @@ export function* runPlan(plan: Plan): Waiting<Process> {
 }
 
 /** The memory that a child has of this process, and the other one. */
-interface Memory {
+interface Memories {
   readonly block: Block;
   readonly shared: SharedBlock;
 }
@@ -204,20 +214,39 @@ class Pipe implements Disposable {
   }
 }
 
+/** Whoever enters its namespaces, or writes their ids, has to reach it. */
+function* startChild(
+  block: Block,
+  { flags, prepare }: Plan,
+): Waiting<Child> {
+  const isOpen = prepare !== undefined;
+  yield* Memory.untilFree(isOpen ? ["open", "hidden"] : ["open"]);
+  if (prepare === undefined) return new Child(block, flags, "hidden");
+  const child = new Child(block, flags, "open");
+  try {
+    yield* prepare(child);
+    child.hide();
+    return child;
+  } catch (error) {
+    child[Symbol.dispose]();
+    throw error;
+  }
+}
+
 /** The child, which is killed and waited for unless it is released. */
 class Child implements Disposable {
   readonly pid: number;
-  readonly #pidfd: number;
-  readonly #memory: PrivateMemory;
+  readonly pidfd: number;
+  #memory: Memory;
   #isReleased = false;
 
-  constructor(block: Block, flags: number) {
-    this.#memory = new PrivateMemory();
+  constructor(block: Block, flags: number, kind: Memory["kind"]) {
+    this.#memory = new Memory(kind);
     // No handler of the runtime may run in the child, see signal-safety(7).
     const mask = rtSigprocmask(ALL_SIGNALS);
     try {
       this.pid = block.start(flags);
-      this.#pidfd = openChild(this.pid);
+      this.pidfd = openChild(this.pid);
     } catch (error) {
       this.#memory[Symbol.dispose]();
       if (!(error instanceof SyscallError)) throw error;
@@ -227,16 +256,22 @@ class Child implements Disposable {
     }
   }
 
+  /** Hides the memory that it shares, at once: nobody waits in between. */
+  hide(): void {
+    this.#memory[Symbol.dispose]();
+    this.#memory = new Memory("hidden");
+  }
+
   release(): Process {
     this.#isReleased = true;
-    return { pid: this.pid, pidfd: this.#pidfd };
+    return { pid: this.pid, pidfd: this.pidfd };
   }
 
   [Symbol.dispose](): void {
     if (!this.#isReleased) {
-      pidfdSendSignal(this.#pidfd, SIGNALS.SIGKILL);
-      waitPidfd(this.#pidfd);
-      close(this.#pidfd);
+      pidfdSendSignal(this.pidfd, SIGNALS.SIGKILL);
+      waitPidfd(this.pidfd);
+      close(this.pidfd);
     }
     this.#memory[Symbol.dispose]();
   }
@@ -263,7 +298,13 @@ const CLONE_HINTS: Readonly<Record<number, string>> = {
   [ERRNO.EPERM]: "root inside a container may not: run it outside",
 };
 
-function cannotClone(error: SyscallError, flags: number): LaunchError {
+function cannotClone(error: SyscallError, flags: number): CageError {
+  if ((flags & CLONE_NEWUSER) !== 0) {
+    return new CageError(usernsRefusal(
+      { what: "clone", errno: error.errno },
+      findNamespaceReadings(),
+    ));
+  }
   const what = flags === 0
     ? "Cannot start a process"
     : "Cannot create a container";
@@ -275,21 +316,45 @@ function cannotClone(error: SyscallError, flags: number): LaunchError {
 /**
  * While a child inside a container has this process's memory, nobody inside
  * may trace it or open its descriptors: the flag is the memory's, see
- * PR_SET_DUMPABLE(2const), and is a new one after execve(2).
+ * PR_SET_DUMPABLE(2const), and is a new one after execve(2). But whoever gives
+ * a child the ids of its user namespace must be able to: it is one or the other.
  */
-class PrivateMemory implements Disposable {
-  static #users = 0;
+class Memory implements Disposable {
+  static readonly #users = { hidden: 0, open: 0 };
+  static readonly #waiters: number[] = [];
   static #wasDumpable = false;
 
-  constructor() {
-    if (PrivateMemory.#users++ > 0) return;
-    PrivateMemory.#wasDumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) === 1;
+  /** Waits until nobody needs it in these ways. */
+  static *untilFree(kinds: readonly Memory["kind"][]): Waiting<void> {
+    while (kinds.some((kind) => Memory.#users[kind] > 0)) {
+      const free = syscall("eventfd2", 0, O_CLOEXEC);
+      Memory.#waiters.push(free);
+      try {
+        yield* untilReadable(free);
+      } finally {
+        const index = Memory.#waiters.indexOf(free);
+        if (index >= 0) Memory.#waiters.splice(index, 1);
+        close(free);
+      }
+    }
+  }
+
+  readonly kind: "hidden" | "open";
+
+  constructor(kind: "hidden" | "open") {
+    this.kind = kind;
+    if (Memory.#users[kind]++ > 0 || kind === "open") return;
+    Memory.#wasDumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) === 1;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   }
 
   [Symbol.dispose](): void {
-    if (--PrivateMemory.#users > 0 || !PrivateMemory.#wasDumpable) return;
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (--Memory.#users[this.kind] > 0) return;
+    if (this.kind === "hidden" && Memory.#wasDumpable) {
+      prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    }
+    const one = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);
+    Memory.#waiters.splice(0).forEach((free) => write(free, one));
   }
 }
 
@@ -344,7 +409,7 @@ function commandId(block: Block): number {
 }
 
 /** What ended the plan before the command was to be run. */
-function failedBefore({ block, shared }: Memory): CageError | PlanError {
+function failedBefore({ block, shared }: Memories): CageError | PlanError {
   const failure = stopOf(block) ?? stopOf(shared);
   if (failure === undefined) {
     return scriptFailure(block) ??
@@ -362,7 +427,7 @@ function failedBefore({ block, shared }: Memory): CageError | PlanError {
 }
 
 function commandFailure(
-  { block, shared }: Memory,
+  { block, shared }: Memories,
   { steps }: Program,
 ): CageError | PlanError | undefined {
   const failure = stopOf(block) ?? stopOf(shared);

@@ -25,7 +25,7 @@ import {
 } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { asCaller, openNamed } from "./as_caller.ts";
-import { basesOf, type Caller } from "./caller.ts";
+import { type Caller, isLent } from "./caller.ts";
 import { Descriptors } from "./descriptors.ts";
 import { UsageError } from "./errors.ts";
 import type { Ownership, StorageSource } from "./facts.ts";
@@ -35,6 +35,7 @@ import { pathOf } from "./location.ts";
 import {
   makeDirectories,
   makeDirectory,
+  makeOwnDirectory,
   type NewDirectory,
 } from "./make_directories.ts";
 import { quote } from "./quote.ts";
@@ -92,6 +93,9 @@ export function openDirectories(
   kept: Descriptors,
 ): Directories {
   checkNamed(layout, caller);
+  if (caller.standing === "rootless" && !layout.named.upper) {
+    makeOwnDirectory(caller.bases.storage);
+  }
   const upper = openOrMake("upper", layout, caller, root, hold);
   // Who named it has to open it the next time too; root inside can anyway.
   const { gid, uid } = layout.named.work && caller.standing === "granted"
@@ -107,14 +111,13 @@ export function openDirectories(
   const [one, ...others] = [upper, work, directory]
     .map((file) => statx(file, "", AT_EMPTY_PATH).mountId);
   if (others.some((mount) => mount !== one)) throw apart(layout);
-  return {
-    source: {
-      mount: kept.keep(copyOf(directory, false)),
-      upper: wayDown(above, pathOf(upper)),
-      work: wayDown(above, pathOf(work)),
-    },
-    upper,
+  const paths = { upper: pathOf(upper), work: pathOf(work) };
+  const source = caller.standing === "rootless" ? paths : {
+    mount: kept.keep(copyOf(directory, false)),
+    upper: wayDown(above, paths.upper),
+    work: wayDown(above, paths.work),
   };
+  return { source, upper };
 }
 
 /**
@@ -181,7 +184,8 @@ function openOrMake(
     const file = hold.keep(
       isNamed ? openNamed(caller, path, flags) : open(path, flags),
     );
-    if (isNew) giveTo(file, root, isNamed ? caller.uid : 0);
+    const isOwn = isNamed || !isLent(caller);
+    if (isNew) giveTo(file, root, isOwn ? caller.uid : 0);
     lockDirectory(file, kind, path);
     return file;
   } catch (error) {
@@ -203,7 +207,7 @@ function newAbove(
     return (above) => ({ mode: isShared(above) ? 0o755 : 0o700 });
   }
   // Nobody gets at what belongs to the ids of a user but from inside.
-  const { storage } = basesOf(caller);
+  const { storage } = caller.bases;
   return (above) => {
     if (above === directory) return { mode: 0o700, owner: caller };
     if (above === storage) return { mode: 0o700 };

@@ -5,12 +5,16 @@
  */
 
 import type { Identity } from "./caller.ts";
+import type { Composition } from "./compose.ts";
 import type { IdMap } from "./idmap.ts";
 
 /** What the kernel offers, as it was asked and not by its version. */
 export interface Kernel {
-  /** How an overlay can be mounted, see `overlay.ts`. */
-  readonly overlay: "descriptors" | "paths" | "mount";
+  /**
+   * How an overlay can be mounted, see `overlay.ts`; "either" of the first two
+   * if that is for the plan to find out.
+   */
+  readonly overlay: "descriptors" | "paths" | "mount" | "either";
   /** Signals that the runtime handles or ignores, to be reset. */
   readonly signals: readonly number[];
   /** The highest number of a capability. */
@@ -37,10 +41,17 @@ export interface HostFiles {
   readonly hostname: string;
 }
 
+/**
+ * What a plan mounts: a descriptor of a detached copy of a mount, which this
+ * program has taken; or, where the plan has the caller's own rights and no
+ * others, the real path that it opens by itself.
+ */
+export type MountSource = number | string;
+
 /** A lower layer. */
 export interface LayerSource {
-  /** A descriptor of a detached copy of its mount. */
-  readonly mount: number;
+  /** Its mount. */
+  readonly mount: MountSource;
   /** The path, as it was given. */
   readonly path: string;
   /** Whether its ids are to be mapped to those of the user namespace. */
@@ -49,18 +60,21 @@ export interface LayerSource {
 
 /** Directories on a disk that keep what is changed. */
 export interface StorageSource {
-  /** A descriptor of a detached copy of a mount that has both. */
-  readonly mount: number;
-  /** The path of the upper directory there, without a slash before it. */
+  /**
+   * A descriptor of a detached copy of a mount that has both; absent if the
+   * plan opens them by itself.
+   */
+  readonly mount?: number;
+  /** The path of the upper directory there, or the absolute one. */
   readonly upper: string;
-  /** The path of the work directory there. */
+  /** The path of the work directory, in the same way. */
   readonly work: string;
 }
 
 /** A volume. */
 export interface VolumeSource {
-  /** A descriptor of a detached copy of its mount, with those below. */
-  readonly mount: number;
+  /** Its mount, with those below. */
+  readonly mount: MountSource;
   /** The path on the host, absolute. */
   readonly host: string;
   /** What it is. */
@@ -87,8 +101,8 @@ export interface Hidden {
 
 /** The user namespace of a container, and who is who in it. */
 export interface UserNamespace {
-  /** A descriptor of it. */
-  readonly descriptor: number;
+  /** A descriptor of it; absent if the plan begins in it. */
+  readonly descriptor?: number;
   /** The maps. */
   readonly map: IdMap;
   /** Whose the container is, outside. */
@@ -96,6 +110,9 @@ export interface UserNamespace {
   /** Who sets the container up, inside: root, or the only id that there is. */
   readonly inside: Readonly<Pick<Identity, "uid" | "gid">>;
 }
+
+/** A user namespace that a plan enters when all is mounted. */
+export type LaterNamespace = UserNamespace & { readonly descriptor: number };
 
 /** Everything that a plan is made from, beside the spec. */
 export interface Facts {
@@ -109,7 +126,9 @@ export interface Facts {
   readonly kernel: Kernel;
   /** The lower layers, the first on top. */
   readonly layers: readonly LayerSource[];
-  /** Owner and mode of a new upper directory. */
+  /** The view of the layers, where one overlay of them is refused. */
+  readonly composition?: Composition;
+  /** Owner, as the plan counts, and mode of a new upper directory. */
   readonly root: Ownership;
   /** Directories of the upper layer that are there before they are needed. */
   readonly skeleton: readonly Skeleton[];
@@ -121,8 +140,8 @@ export interface Facts {
   readonly host: HostFiles;
   /** The volumes of the spec, in their order. */
   readonly volumes: readonly VolumeSource[];
-  /** A detached copy of the mount of the caller's terminal. */
-  readonly console?: number;
+  /** The mount of the caller's terminal. */
+  readonly console?: MountSource;
   /** Paths inside at which the layers hold storage of containers. */
   readonly storageInside: readonly string[];
 }

@@ -10,6 +10,7 @@ import { open, statx, SyscallError } from "../ffi/libc.ts";
 import { isOfType, S_IFDIR } from "../ffi/file_types.ts";
 import { asCaller } from "./as_caller.ts";
 import type { Client } from "./client.ts";
+import type { Composition } from "./compose.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { type Directories, type Hold, openDirectories } from "./directories.ts";
 import type {
@@ -18,7 +19,9 @@ import type {
   Ownership,
   Skeleton,
   StorageSource,
+  UserNamespace,
 } from "./facts.ts";
+import { findComposition } from "./find_composition.ts";
 import { findHostFiles, findKernel } from "./host.ts";
 import { HOST_FILE_PATHS } from "./host_files.ts";
 import { type Layout, STORAGE_BASE } from "./layout.ts";
@@ -34,7 +37,7 @@ import {
   openVolumes,
 } from "./sources.ts";
 import { prefixes } from "./step.ts";
-import { userNamespaceFor } from "./user_namespace.ts";
+import { planNamespace, userNamespaceFor } from "./user_namespace.ts";
 
 /** What a plan needs, and the directories on a disk, if they are wanted. */
 export interface Found {
@@ -63,42 +66,82 @@ export function findFacts(
   kept: Descriptors,
 ): Found {
   const layers = openLayers(layout.lower, client, kept);
+  const userNamespace = findNamespace(spec, client, kept);
   const root = rootOf(layers[0], client);
   const directories = hold === undefined
     ? undefined
     : openDirectories(layout, client, root, hold, kept);
   const console = openConsole(client, kept);
-  const userNamespace = client.standing === "user"
-    ? userNamespaceFor(spec, client, kept)
+  const skeleton = userNamespace === undefined ? [] : [
+    ...skeletonOf(wantedPaths(spec, client), layers, client),
+    ...homeOfRoot(layers, client),
+  ];
+  const composition = client.standing === "rootless"
+    ? composed(layers, skeleton, directories)
     : undefined;
   const facts = {
     callerEnv: client.env,
     becomesRoot: client.standing === "granted",
     ...(userNamespace === undefined ? {} : { userNamespace }),
-    kernel: findKernel(),
+    kernel: findKernel(client),
     layers,
-    root,
-    skeleton: userNamespace === undefined ? [] : [
-      ...skeletonOf(wantedPaths(spec, client), layers, client),
-      ...homeOfRoot(layers, client),
-    ],
-    hidden: userNamespace === undefined ? [] : hiddenIn(layers, client),
+    // Where the plan counts ids as they are inside, the container is its own.
+    root: client.standing === "rootless"
+      ? { ...root, ...userNamespace?.inside }
+      : root,
+    ...(composition === undefined ? {} : { composition }),
+    skeleton,
+    // Elsewhere than in a user namespace the kernel keeps them covered.
+    hidden: client.standing === "user" ? hiddenIn(layers, client) : [],
     absent: absentFiles(layers, client, layout, directories),
     host: findHostFiles(client),
     volumes: openVolumes(spec.volumes ?? [], client, kept),
     ...(console === undefined ? {} : { console }),
-    storageInside: storageInside(layers, layout, directories, kept),
+    storageInside: [
+      ...storageInside(layers, layout, client, directories, kept),
+      ...(composition === undefined ? [] : changesInside(layers, directories)),
+    ],
   };
   return directories === undefined
     ? { facts }
     : { facts, directories: directories.source };
 }
 
+function findNamespace(
+  spec: ContainerSpec,
+  client: Client,
+  kept: Descriptors,
+): UserNamespace | undefined {
+  switch (client.standing) {
+    case "root":
+    case "granted":
+      return undefined;
+    case "user":
+      return userNamespaceFor(spec, client, kept);
+    case "rootless":
+      return planNamespace(spec, client);
+  }
+}
+
+function composed(
+  layers: readonly Layer[],
+  skeleton: readonly Skeleton[],
+  directories: Directories | undefined,
+): Composition | undefined {
+  return findComposition({
+    layers: layers.map(({ directory }) => pathOf(directory)),
+    upper: directories?.upper,
+    empty: skeleton.flatMap(({ isEmpty, path }) => isEmpty ? [path] : []),
+  });
+}
+
 /** What cannot be looked at is as it usually is. */
 function rootOf(layer: Layer, client: Client): Ownership {
   const found = lookInLayer(layer, ".", client);
   const { gid, mode, uid } = found ?? { mode: 0o755, uid: 0, gid: 0 };
-  const owner = client.standing === "user" ? client : { uid, gid };
+  const { standing } = client;
+  const isUsers = standing === "user" || standing === "rootless";
+  const owner = isUsers ? client : { uid, gid };
   return { mode: mode & 0o7777, uid: owner.uid, gid: owner.gid };
 }
 
@@ -208,19 +251,36 @@ function homeOfRoot(layers: readonly Layer[], client: Client): Skeleton[] {
 function storageInside(
   layers: readonly Layer[],
   { appDir, upper }: Layout,
+  { bases }: Client,
   directories: Directories | undefined,
   kept: Descriptors,
 ): string[] {
-  const stored = [realPath(STORAGE_BASE, kept)];
+  const stored = [STORAGE_BASE, bases.storage].map((path) =>
+    realPath(path, kept)
+  );
   if (directories !== undefined && dirname(upper) === appDir) {
     stored.push(dirname(pathOf(directories.upper)));
   }
   const inside = layers.map(({ directory }) => pathOf(directory))
-    .flatMap((lower) =>
-      stored.filter((path) => path !== lower && isWithin(path, lower))
-        .map((path) => lower === "/" ? path : path.slice(lower.length))
-    );
+    .flatMap((lower) => pathsIn(lower, stored));
   return [...new Set(inside)];
+}
+
+/** Overlayfs keeps a part from what is changed in it, and from no other. */
+function changesInside(
+  layers: readonly Layer[],
+  directories: Directories | undefined,
+): string[] {
+  if (directories === undefined) return [];
+  const { upper, work } = directories.source;
+  return layers.map(({ directory }) => pathOf(directory))
+    .flatMap((lower) => pathsIn(lower, [upper, work]));
+}
+
+/** As they are called inside. */
+function pathsIn(lower: string, paths: readonly string[]): string[] {
+  return paths.filter((path) => path !== lower && isWithin(path, lower))
+    .map((path) => lower === "/" ? path : path.slice(lower.length));
 }
 
 function isWithin(path: string, directory: string): boolean {

@@ -9,15 +9,13 @@
  */
 
 import { MS_BIND, MS_RDONLY, MS_REMOUNT } from "../ffi/constants.ts";
+import { isCovered } from "./compose.ts";
 import type { Hidden } from "./facts.ts";
 import { returnToRoot } from "./mounts.ts";
 import { quote } from "./quote.ts";
 import { MASK_FILE } from "./restrictions.ts";
 import { attachMount, copyMount, INERT, NONE, type PlanStep } from "./step.ts";
 import { SCRATCH } from "./storage.ts";
-
-/** Where file systems of the container are mounted, in any case. */
-const COVERED = ["/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp"];
 
 /**
  * Makes what covers hidden places, after what covers masked ones, while the
@@ -119,7 +117,5 @@ function coverName(path: string): string {
 }
 
 function uncovered(hidden: readonly Hidden[]): readonly Hidden[] {
-  return hidden.filter(({ path }) =>
-    !COVERED.some((above) => path === above || path.startsWith(`${above}/`))
-  );
+  return hidden.filter(({ path }) => !isCovered(path));
 }

@@ -13,10 +13,14 @@ import {
 import { CALLER_DIRECTORY, SIGNALS_VARIABLE } from "../ffi/guarded.ts";
 import { close, open, signalSet, syscall } from "../ffi/libc.ts";
 import { asCaller } from "./as_caller.ts";
+import { basesOf, type BasesWish } from "./bases.ts";
 import type { Caller, Identity } from "./caller.ts";
 import { parseEnviron } from "./environment.ts";
 import type { HostFiles, Kernel } from "./facts.ts";
 import { HOST_FILE_PATHS } from "./host_files.ts";
+import { parseMap, toOutside } from "./idmap.ts";
+import type { Bases } from "./layout.ts";
+import { parsePasswd } from "./users.ts";
 
 /**
  * Finds out from where somebody calls.
@@ -38,10 +42,14 @@ export function findCaller(
 ): Caller {
   const { gid, groups, standing, uid } = privilege;
   const terminal = findTerminal();
+  const env = environment ??= parseEnviron(
+    Deno.readFileSync("/proc/self/environ"),
+  );
   return {
     ...{ gid, groups, standing, uid },
+    bases: findBases({ standing, uid, env }),
     cwd: findDirectory(),
-    env: parseEnviron(Deno.readFileSync("/proc/self/environ")),
+    env,
     ...(terminal === undefined ? {} : { terminal }),
   };
 }
@@ -56,13 +64,17 @@ export function findCaller(
  * import { findKernel } from "cage/src/host.ts";
  * import { assert } from "@std/assert";
  *
- * assert(findKernel().signals.every((signal) => signal > 0 && signal <= 64));
+ * const root = { standing: "root" } as const;
+ * assert(findKernel(root).signals.every((signal) => signal > 0 && signal <= 64));
  * ```
  */
-export function findKernel(): Kernel {
+export function findKernel(
+  { standing }: Pick<Caller, "standing">,
+): Kernel {
   const last = Deno.readTextFileSync("/proc/sys/kernel/cap_last_cap");
   return {
-    overlay: findOverlay(),
+    // Only who may mount anything can ask.
+    overlay: standing === "rootless" ? "either" : findOverlay(),
     signals: findSignals(),
     lastCapability: Number(last),
   };
@@ -95,6 +107,37 @@ export function findHostFiles(
     ...(resolvConf === undefined ? {} : { resolvConf }),
     ...(hosts === undefined ? {} : { hosts }),
   };
+}
+
+/**
+ * That with which this program was started. Only root can read it again while
+ * another launch has hidden the memory of this process.
+ */
+let environment: Caller["env"] | undefined;
+
+/** Where files of the caller are by default. */
+function findBases(wish: BasesWish): Bases {
+  if (wish.standing !== "rootless") return basesOf(wish);
+  const home = parsePasswd(textOf("/etc/passwd") ?? "")
+    .find(({ uid }) => uid === wish.uid)?.home;
+  // Root of many a container has the same number.
+  const map = parseMap(textOf("/proc/self/uid_map") ?? "");
+  const uid = toOutside(map, wish.uid) ?? wish.uid;
+  const runtime = `/run/user/${uid}`;
+  return basesOf({
+    ...wish,
+    uid,
+    ...(home === undefined ? {} : { home }),
+    ...(ownerOf(runtime) === wish.uid ? { runtime } : {}),
+  });
+}
+
+function ownerOf(path: string): number | undefined {
+  try {
+    return Deno.lstatSync(path).uid ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The entry guard leaves the caller's directory, and a descriptor of it. */

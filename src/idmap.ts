@@ -29,6 +29,8 @@ export interface IdMap {
   readonly gid: readonly IdRow[];
   /** What `/proc/PID/setgroups` gets. */
   readonly setgroups: "allow" | "deny";
+  /** Whether there are ranges that nothing on this machine can map. */
+  readonly lacksHelpers?: boolean;
 }
 
 /** What an {@linkcode IdMap} is planned from. */
@@ -45,6 +47,10 @@ export interface IdMapWish {
   readonly group?: string;
   /** Whether the container has volumes. */
   readonly hasVolumes: boolean;
+  /** Whether there are ranges that nothing on this machine can map. */
+  readonly lacksHelpers?: boolean;
+  /** Whether a caller who is named by number keeps that number. */
+  readonly keepsOwn?: boolean;
 }
 
 /** Most lines of a map: user_namespaces(7), Linux 4.15. */
@@ -98,9 +104,10 @@ export function planIdMap(wish: IdMapWish): IdMap {
   const { caller, hasVolumes, subgids, subuids } = wish;
   const words = splitUser(wish.user, wish.group);
   if (subuids.length > 0 && subgids.length > 0) {
+    const isKept = wish.keepsOwn === true && words.user === `${caller.uid}`;
     return {
-      uid: rowsOf(caller.uid, subuids),
-      gid: rowsOf(caller.gid, subgids),
+      uid: rowsOf(caller.uid, subuids, isKept),
+      gid: rowsOf(caller.gid, subgids, isKept),
       setgroups: hasVolumes ? "deny" : "allow",
     };
   }
@@ -113,6 +120,7 @@ export function planIdMap(wish: IdMapWish): IdMap {
     uid: [{ inside: uid, outside: caller.uid, count: 1 }],
     gid: [{ inside: gid, outside: caller.gid, count: 1 }],
     setgroups: "deny",
+    ...(wish.lacksHelpers ? { lacksHelpers: true } : {}),
   };
 }
 
@@ -311,16 +319,31 @@ export function checkMapped(
   }
 }
 
-/** As many ranges as the kernel takes in one map. */
-function rowsOf(own: number, ranges: readonly IdRange[]): IdRow[] {
-  const rows = [{ inside: 0, outside: own, count: 1 }];
-  let inside = 1;
+/**
+ * As many ranges as the kernel takes in one map. The own id is 0, or itself,
+ * with ranges below and above.
+ */
+function rowsOf(
+  own: number,
+  ranges: readonly IdRange[],
+  isKept: boolean,
+): IdRow[] {
+  const place = isKept ? own : 0;
+  const rows = [{ inside: place, outside: own, count: 1 }];
+  const isFull = () =>
+    rows.length > MAX_ROWS || mapText(rows).length > MAX_MAP_BYTES;
+  let inside = place === 0 ? 1 : 0;
   for (const { start, count } of ranges) {
-    rows.push({ inside, outside: start, count });
-    if (rows.length > MAX_ROWS || mapText(rows).length > MAX_MAP_BYTES) {
-      return rows.slice(0, -1);
-    }
-    inside += count;
+    const below = inside < place ? Math.min(count, place - inside) : count;
+    const above = count - below;
+    rows.push({ inside, outside: start, count: below });
+    if (isFull()) return rows.slice(0, -1);
+    inside += below;
+    if (inside === place) inside += 1;
+    if (above === 0) continue;
+    rows.push({ inside, outside: start + below, count: above });
+    if (isFull()) return rows.slice(0, -1);
+    inside += above;
   }
   return rows;
 }
@@ -346,17 +369,28 @@ function checkId(
   const is = kind === "user" && user.name !== undefined
     ? `user ${quote(user.name)}: ${id}`
     : `${kind} ${id}: it`;
-  // One id can be any; the number is given so that it is known in advance.
-  const other = count(map.uid) === 1
-    ? `use -u ${user.uid}:${user.gid}, or `
-    : "";
   throw new UsageError(
     `Cannot run ${kind === "user" ? "as" : "with"} ${is} is not mapped` +
-      `${listing(rows)}: ${other}ask for a range in /etc/subuid and ` +
-      "/etc/subgid, e.g. with usermod --add-subuids 100000-165535 " +
-      "--add-subgids 100000-165535 NAME",
+      `${listing(rows)}: ${adviceOf(user, map)}`,
   );
 }
+
+/** One id can be any; the number is given so that it is known in advance. */
+function adviceOf({ gid, uid }: ResolvedUser, map: IdMap): string {
+  const many = count(map.uid);
+  if (many > 1) {
+    return "use one of these, or ask for a larger range in /etc/subuid and " +
+      "/etc/subgid";
+  }
+  const other = many === 1 ? `use -u ${uid}:${gid}, or ` : "";
+  return other + (map.lacksHelpers ? HELPERS : RANGES);
+}
+
+const HELPERS = "install newuidmap and newgidmap (package uidmap), and run " +
+  "without no_new_privs";
+
+const RANGES = "ask for a range in /etc/subuid and /etc/subgid, e.g. with " +
+  "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME";
 
 function count(rows: readonly IdRow[]): number {
   return rows.reduce((sum, { count }) => sum + count, 0);

@@ -7,7 +7,7 @@
  * ended sees that the file it locked is no longer there to be removed.
  *
  * A pid file can be its owner's own. What it says is believed only as far as
- * root's record of the process goes (`record.ts`).
+ * the record of the process goes (`record.ts`).
  *
  * @module
  */
@@ -36,11 +36,11 @@ import {
 } from "../ffi/libc.ts";
 import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { asCaller, openNamed } from "./as_caller.ts";
-import { basesOf, type Caller } from "./caller.ts";
+import { type Caller, isLent } from "./caller.ts";
 import { CageError, LaunchError, UsageError } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import type { Layout } from "./layout.ts";
-import { makeDirectories } from "./make_directories.ts";
+import { makeDirectories, makeOwnDirectory } from "./make_directories.ts";
 import { parsePid } from "./pid_file.ts";
 import { openSupervisor, stateOf } from "./process_state.ts";
 import { quote } from "./quote.ts";
@@ -66,8 +66,10 @@ export interface PidFilePlace {
   readonly directory: number;
   /** The name of the file in it. */
   readonly name: string;
-  /** Whose rights the file is made and removed with; root's if absent. */
+  /** Whose rights the file is made and removed with; this program's if absent. */
   readonly owner?: Pick<Caller, "gid" | "standing" | "uid">;
+  /** Where the record of the instance is. */
+  readonly records: string;
 }
 
 /** A pid file that is locked by this process, and empty. */
@@ -183,8 +185,10 @@ export function writePidFile(
   pid: number,
   record: InstanceRecord,
 ): Recorded {
-  const { start } = writeRecord(pid, record);
+  // First: should this process be killed in between, the file tells what to
+  // look for, and an id without a record is nobody's.
   writeAll(claim.descriptor, new TextEncoder().encode(`${pid}\n`));
+  const { start } = writeRecord(claim.records, pid, record);
   return { pid, start };
 }
 
@@ -195,8 +199,8 @@ export function writePidFile(
  * @param recorded What was written there, if anything was.
  */
 export function releaseClaim(claim: Claim, recorded?: Recorded): void {
-  if (recorded !== undefined) removeRecord(recorded.pid, recorded);
-  const { descriptor, directory } = claim;
+  const { descriptor, directory, records } = claim;
+  if (recorded !== undefined) removeRecord(records, recorded.pid, recorded);
   if (statx(descriptor, "", AT_EMPTY_PATH).nlink > 0) remove(claim);
   close(descriptor);
   close(directory);
@@ -213,15 +217,17 @@ export function releaseClaim(claim: Claim, recorded?: Recorded): void {
  * @example No such file
  * ```ts
  * import { peekInstance } from "cage/src/instances.ts";
+ * import { ROOT_BASES } from "cage/src/layout.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const root = { standing: "root", uid: 0, gid: 0 } as const;
+ * const bases = ROOT_BASES;
+ * const root = { bases, standing: "root", uid: 0, gid: 0 } as const;
  * assertEquals(peekInstance("/nowhere/pid", root), undefined);
  * ```
  */
 export function peekInstance(
   path: string,
-  caller: Pick<Caller, "gid" | "standing" | "uid">,
+  caller: Pick<Caller, "bases" | "gid" | "standing" | "uid">,
 ): number | undefined {
   let descriptor: number;
   try {
@@ -232,7 +238,7 @@ export function peekInstance(
   try {
     const pid = parsePid(readPidFile(descriptor));
     if (pid === undefined || Number.isNaN(pid)) return undefined;
-    const record = findRecord(pid);
+    const record = findRecord(caller.bases.records, pid);
     const isRunning = record !== undefined &&
       stateOf(pid, record.start) === "running";
     return isRunning ? pid : undefined;
@@ -260,19 +266,15 @@ function openPlace(
   isMade: boolean,
 ): PidFilePlace {
   const above = dirname(path);
-  const owner = named.pidFile && caller.standing !== "root"
-    ? caller
-    : undefined;
+  const owner = named.pidFile && isLent(caller) ? caller : undefined;
   if (isMade) {
-    const { state } = basesOf(caller);
-    const newOf = (directory: string) => ({
-      mode: owner === undefined && directory === state ? STATE_MODE : 0o755,
-    });
-    as(owner, () => makeDirectories(above, newOf, HINT));
+    if (caller.standing === "rootless") makeOwnDirectory(caller.bases.state);
+    as(owner, () => makeDirectories(above, () => ({ mode: 0o755 }), HINT));
   }
   try {
     const directory = openNamed(owner ?? ROOT, above, O_PATH | O_DIRECTORY);
-    const place = { path, directory, name: basename(path) };
+    const { records } = caller.bases;
+    const place = { path, directory, name: basename(path), records };
     return owner === undefined ? place : { ...place, owner };
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
@@ -282,9 +284,6 @@ function openPlace(
 
 const ROOT = { standing: "root", uid: 0, gid: 0 } as const;
 const HINT = "use -p to put it elsewhere";
-
-/** Who runs what is not a secret among users of a machine, see ps(1). */
-const STATE_MODE = 0o755;
 
 function as<T>(owner: PidFilePlace["owner"], action: () => T): T {
   return asCaller(owner ?? ROOT, action);
@@ -340,7 +339,7 @@ function* lockPidFile(
     const pid = parsePid(readPidFile(descriptor));
     if (pid === undefined) return { kind: "empty" };
     if (Number.isNaN(pid)) throw notAPidFile(place.path);
-    const found = yield* findProcess(pid);
+    const found = yield* findProcess(place.records, pid);
     if (found.kind === "running") {
       checkOwner(place.path, descriptor, found.instance, caller);
     }
@@ -411,14 +410,14 @@ function checkOwner(
 }
 
 /** The process, if it is an instance and is not about to end. */
-function* findProcess(pid: number): Waiting<Found> {
-  const record = findRecord(pid);
+function* findProcess(records: string, pid: number): Waiting<Found> {
+  const record = findRecord(records, pid);
   if (record === undefined) return { kind: "gone" };
   let pidfd: number;
   try {
     pidfd = pidfdOpen(pid);
   } catch {
-    removeRecord(pid, record);
+    removeRecord(records, pid, record);
     return { kind: "gone" };
   }
   // The descriptor first: now the id cannot come to mean another process.
@@ -429,6 +428,6 @@ function* findProcess(pid: number): Waiting<Found> {
   const supervisor = state === "ending" ? openSupervisor(pid) : undefined;
   if (state === "ending") yield* untilReadable(pidfd);
   close(pidfd);
-  removeRecord(pid, record);
+  removeRecord(records, pid, record);
   return { kind: "gone", ...(supervisor === undefined ? {} : { supervisor }) };
 }

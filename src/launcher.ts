@@ -5,7 +5,12 @@
  * @module
  */
 
-import { LOCK_UN, MFD_ALLOW_SEALING, SIGNALS } from "../ffi/constants.ts";
+import {
+  CLONE_NEWUSER,
+  LOCK_UN,
+  MFD_ALLOW_SEALING,
+  SIGNALS,
+} from "../ffi/constants.ts";
 import { packElf } from "../ffi/elf.ts";
 import {
   close,
@@ -19,14 +24,16 @@ import {
 } from "../ffi/libc.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { findAttachment } from "./attachment.ts";
-import { basesOf } from "./caller.ts";
-import { PlanError, type Process, runPlan } from "./child.ts";
+import { type Plan, PlanError, type Process, runPlan } from "./child.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Hold } from "./directories.ts";
 import { UsageError } from "./errors.ts";
 import type { Facts, UserNamespace } from "./facts.ts";
 import { errorOf, needsImage } from "./failure.ts";
 import { findFacts } from "./find_facts.ts";
+import { findFuse } from "./find_fuse.ts";
+import { findRefusal } from "./find_userns.ts";
+import { mountFuse } from "./mount_fuse.ts";
 import { type Client, findClient } from "./client.ts";
 import { findKernel } from "./host.ts";
 import { checkImages, openImage } from "./image.ts";
@@ -58,6 +65,7 @@ import type { ContainerSpec } from "./spec.ts";
 import type { Storage } from "./storage.ts";
 import { COMMAND_ID, initProgram } from "./supervisor.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
+import { writeMaps } from "./write_maps.ts";
 
 /** A command that runs, as a child of this process. */
 export interface Started {
@@ -86,7 +94,7 @@ export function* start(
   stdio: Stdio = {},
 ): Waiting<Started> {
   const client = findClient(spec);
-  const layout = layoutOf(spec, client.cwd, basesOf(client));
+  const layout = layoutOf(spec, client.cwd, client.bases);
   for (;;) {
     const found = yield* claimInstance(layout, client);
     if ("descriptor" in found) {
@@ -111,7 +119,7 @@ export function* join(
   stdio: Stdio = {},
 ): Waiting<Started | undefined> {
   const client = findClient(spec);
-  const layout = layoutOf(spec, client.cwd, basesOf(client));
+  const layout = layoutOf(spec, client.cwd, client.bases);
   for (;;) {
     const running = yield* findInstance(layout, client);
     if (running === undefined) return undefined;
@@ -129,7 +137,7 @@ export function* join(
  */
 export function* stop(spec: ContainerSpec): Waiting<boolean> {
   const client = findClient(spec);
-  const layout = layoutOf(spec, client.cwd, basesOf(client));
+  const layout = layoutOf(spec, client.cwd, client.bases);
   const running = yield* findInstance(layout, client);
   if (running === undefined) return false;
   const { pid, pidfd } = running;
@@ -186,7 +194,7 @@ function* create(creating: Creating): Waiting<Started> {
 
 function slotFor(client: Client): number {
   const { instances } = client.policy.limits;
-  return takeSlot(`${basesOf(client).state}/slots`, instances);
+  return takeSlot(`${client.bases.state}/slots`, instances);
 }
 
 /** Creates a container on a storage. */
@@ -207,17 +215,37 @@ function* createSomehow(
   try {
     using kept = new Descriptors();
     const { directories: source, facts } = find(kept, hold);
-    return yield* createOn({ kind: "directories", source: source! }, facts);
+    const storage = { kind: "directories", source: source! } as const;
+    if (client.standing !== "rootless") return yield* createOn(storage, facts);
+    return yield* createOwn(creating, createOn, storage, facts);
   } catch (error) {
-    if (!(error instanceof PlanError) || !needsImage(error.failure)) {
-      throw error;
-    }
+    if (client.standing === "rootless" || !isAboutUpper(error)) throw error;
     checkImage(layout, client);
   }
   // The mounts that were taken are gone with the attempt.
   using kept = new Descriptors();
   const { device, path } = openDisk(layout.image, client, kept);
   return yield* createOn({ kind: "image", path, device }, find(kept).facts);
+}
+
+/** Nobody but root mounts an image, but there is a program for anybody. */
+function* createOwn(
+  { client, layout }: Creating,
+  createOn: CreateOn,
+  storage: Storage & { readonly kind: "directories" },
+  facts: Facts,
+): Waiting<Process> {
+  try {
+    return yield* createOn(storage, facts);
+  } catch (error) {
+    if (!isAboutUpper(error)) throw error;
+    const overlay = findFuse(layout.upper, storage.source, facts, client.env);
+    return yield* createOn({ kind: "fuse", overlay }, facts);
+  }
+}
+
+function isAboutUpper(error: unknown): boolean {
+  return error instanceof PlanError && needsImage(error.failure);
 }
 
 function openDisk(path: string, client: Client, kept: Descriptors) {
@@ -256,10 +284,15 @@ function createOn(
   return function* (storage, facts) {
     const init = spec.init === false ? undefined : openInit();
     const { upper } = layout;
+    const { userNamespace } = facts;
+    // It begins in a new one, whose ids are still to be written.
+    const isNew = userNamespace !== undefined &&
+      userNamespace.descriptor === undefined;
     const { privileged = false, noNewPrivs = false } = spec;
     try {
       return yield* runPlan({
-        flags: NAMESPACES,
+        flags: isNew ? NAMESPACES | CLONE_NEWUSER : NAMESPACES,
+        ...(isNew ? { prepare: prepareOn(storage, facts, client, upper) } : {}),
         first: (pipes, entry) =>
           createProgram(spec, { entry, facts, upper, pipes, script, storage }),
         entered: scriptProgram(spec, client.env, script),
@@ -268,7 +301,7 @@ function createOn(
           callerEnv: client.env,
           parent: init ?? { kind: "command" },
           stdio,
-          ...idsOf(facts.userNamespace),
+          ...idsOf(userNamespace),
         },
         ready: (pid) => {
           const { uid } = client;
@@ -278,6 +311,20 @@ function createOn(
     } finally {
       if (init !== undefined) close(init.descriptor);
     }
+  };
+}
+
+/** A container that begins in its own user namespace waits for this. */
+function prepareOn(
+  storage: Storage,
+  { userNamespace }: Facts,
+  { env }: Client,
+  upper: string,
+): Plan["prepare"] {
+  return function* ({ pid, pidfd }) {
+    writeMaps(pid, userNamespace!.map, env.get("PATH"));
+    if (storage.kind !== "fuse") return;
+    yield* mountFuse(pidfd, storage.overlay, upper);
   };
 }
 
@@ -296,7 +343,7 @@ function* attach(
   running: Running,
 ): Waiting<Started | undefined> {
   const { pidfd, record } = running;
-  const kernel = findKernel();
+  const kernel = findKernel(client);
   try {
     if (spec.privileged && !record.privileged) throw notPrivileged();
     const container = findAttachment(running, client);
@@ -336,7 +383,8 @@ function notPrivileged(): UsageError {
 }
 
 function forUser(error: unknown): unknown {
-  return error instanceof PlanError ? errorOf(error.failure) : error;
+  if (!(error instanceof PlanError)) return error;
+  return findRefusal(error.failure) ?? errorOf(error.failure);
 }
 
 /** The program of pid 1, in memory that has no name. */

@@ -21,7 +21,16 @@ export interface Bases {
   readonly storage: string;
   /** Pid files. */
   readonly state: string;
+  /** Records of instances that run. */
+  readonly records: string;
 }
+
+/** Where they are for root. */
+export const ROOT_BASES: Bases = {
+  storage: STORAGE_BASE,
+  state: STATE_BASE,
+  records: `${STATE_BASE}/record`,
+};
 
 /** The paths of a container, all absolute. */
 export interface Layout {
@@ -69,7 +78,7 @@ export interface Layout {
 export function layoutOf(
   spec: ContainerSpec,
   cwd: string,
-  bases: Bases = { storage: STORAGE_BASE, state: STATE_BASE },
+  bases: Pick<Bases, "state" | "storage"> = ROOT_BASES,
 ): Layout {
   const at = (path: string) => absolute(path, cwd);
   const { name } = spec;

@@ -7,10 +7,10 @@
 import { CLD_EXITED, SIGNALS } from "../ffi/constants.ts";
 import { close, type Ended, pidfdSendSignal, waitPidfd } from "../ffi/libc.ts";
 import { checkSpec } from "./check_spec.ts";
+import { findClient } from "./client.ts";
 import { CageError } from "./errors.ts";
 import { peekInstance, releaseClaim } from "./instances.ts";
 import * as launcher from "./launcher.ts";
-import { STATE_BASE } from "./layout.ts";
 import { driveLater } from "./reactor.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Stdio } from "./process.ts";
@@ -171,21 +171,20 @@ export async function stop(
  * ```
  */
 export function list(): Instance[] {
-  return pidFiles().flatMap((file) => {
-    const pidFile = `${STATE_BASE}/${file}`;
-    const pid = peekInstance(pidFile, ROOT);
+  const client = findClient({});
+  const { state } = client.bases;
+  return pidFiles(state).flatMap((file) => {
+    const pidFile = `${state}/${file}`;
+    const pid = peekInstance(pidFile, client);
     if (pid === undefined) return [];
     const named = file === "pid" ? {} : { name: file.slice(0, -".pid".length) };
     return [{ ...named, pid, pidFile }];
   });
 }
 
-/** Only root launches containers from a program. */
-const ROOT = { standing: "root", uid: 0, gid: 0 } as const;
-
-function pidFiles(): string[] {
+function pidFiles(state: string): string[] {
   try {
-    return [...Deno.readDirSync(STATE_BASE)].map(({ name }) => name)
+    return [...Deno.readDirSync(state)].map(({ name }) => name)
       .filter((name) => name === "pid" || /.\.pid$/.test(name)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];

@@ -57,18 +57,40 @@ export function lookupSteps({ ready, go }: Rendezvous): PlanStep[] {
       args: [ready, turn, 1],
       why: "Cannot tell the launcher that the container is ready",
     },
+    ...waitForLauncher(go, "go"),
+  ];
+}
+
+/**
+ * Waits for a byte of the launcher, and ends if it has gone.
+ *
+ * @param go The descriptor of the pipe.
+ * @param name The name of the step at which it goes on.
+ * @returns The steps, in a program with {@linkcode LOOKUP_BUFFERS}.
+ *
+ * @example The last step
+ * ```ts
+ * import { waitForLauncher } from "cage/src/lookup.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(waitForLauncher(11, "go").at(-1)?.name, "go");
+ * ```
+ */
+export function waitForLauncher(go: number, name: string): PlanStep[] {
+  const [wait, gone] = [`wait-to-${name}`, `gone-before-${name}`];
+  return [
     {
-      name: "wait",
+      name: wait,
       call: "read",
-      args: [go, turn, 1],
-      onError: { errno: "EINTR", goto: "wait" },
+      args: [go, { buffer: "turn" }, 1],
+      onError: { errno: "EINTR", goto: wait },
       // No byte is the end of the pipe.
-      ifZero: "gone",
+      ifZero: gone,
       why: "Cannot wait for the launcher",
     },
-    goTo("go"),
-    { name: "gone", call: "exit_group", args: [1] },
-    label("go"),
+    goTo(name),
+    { name: gone, call: "exit_group", args: [1] },
+    label(name),
   ];
 }
 

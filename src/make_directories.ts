@@ -4,9 +4,11 @@
  * @module
  */
 
-import { AT_FDCWD } from "../ffi/constants.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { syscall, SyscallError } from "../ffi/libc.ts";
+import { isOfType, S_IFDIR } from "../ffi/file_types.ts";
+import { ids, statx, syscall, SyscallError } from "../ffi/libc.ts";
+import { CageError } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import { quote } from "./quote.ts";
 import { prefixes } from "./step.ts";
@@ -44,6 +46,26 @@ export function makeDirectories(
     const what = `Cannot create directory ${quote(directory)}`;
     makeDirectory(directory, newOf(directory), what, hint);
   }
+}
+
+/**
+ * Makes a directory that is to be this user's alone, if it is missing, with
+ * those above. It may be in a place where everybody can make directories.
+ *
+ * @param path The absolute path.
+ * @throws {CageError} If it is not this user's, or others can write to it.
+ * @throws {LaunchError} If it cannot be made.
+ */
+export function makeOwnDirectory(path: string): void {
+  const hint = "set XDG_DATA_HOME and XDG_RUNTIME_DIR to directories of yours";
+  makeDirectories(path, () => ({ mode: 0o700 }), hint);
+  const { mode, uid } = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+  const isOwn = uid === ids().uid[0] && isOfType(mode, S_IFDIR);
+  if (isOwn && (mode & 0o022) === 0) return;
+  const reason = isOwn ? "others can write to it" : "it is somebody else's";
+  throw new CageError(
+    `Cannot use directory ${quote(path)}: ${reason}: remove it, or ${hint}`,
+  );
 }
 
 /**

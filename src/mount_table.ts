@@ -12,7 +12,20 @@ export interface Mount {
   readonly parent: bigint;
   /** Where it is mounted. */
   readonly path: string;
+  /** Whether nothing can be written through it. */
+  readonly isReadOnly: boolean;
+  /** The type of the file system. */
+  readonly type: string;
 }
+
+/** The place of a mount in the table. */
+export type MountPlace = Pick<Mount, "id" | "parent" | "path">;
+
+/**
+ * What is mounted below a directory; its path goes from there on, beginning
+ * with a slash.
+ */
+export type MountBelow = Pick<Mount, "isReadOnly" | "path" | "type">;
 
 /**
  * Reads a table of mounts.
@@ -25,15 +38,68 @@ export interface Mount {
  * import { parseMounts } from "cage/src/mount_table.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const line = "36 35 98:0 / /a\\040b rw - ext4 /dev/sda rw\n";
- * assertEquals(parseMounts(line), [{ id: 36n, parent: 35n, path: "/a b" }]);
+ * const line = "36 35 98:0 / /a\\040b rw - ext4 /dev/sda ro\n";
+ * assertEquals(parseMounts(line), [{
+ *   id: 36n,
+ *   parent: 35n,
+ *   path: "/a b",
+ *   isReadOnly: true,
+ *   type: "ext4",
+ * }]);
  * ```
  */
 export function parseMounts(text: string): Mount[] {
   return text.split("\n").filter((line) => line !== "").map((line) => {
-    const [id, parent, , , path] = line.split(" ");
-    return { id: BigInt(id), parent: BigInt(parent), path: unescape(path) };
+    const words = line.split(" ");
+    const [id, parent, , , path, options] = words;
+    // Of the mount, and of the file system, which other mounts may show too.
+    const isReadOnly = [options, words.at(-1)!].some((list) =>
+      list.split(",").includes("ro")
+    );
+    return {
+      id: BigInt(id),
+      parent: BigInt(parent),
+      path: unescape(path),
+      isReadOnly,
+      // Whatever is optional ends with a hyphen.
+      type: words[words.indexOf("-", 6) + 1],
+    };
   });
+}
+
+/**
+ * Finds what is mounted below a directory, and not hidden by another mount.
+ *
+ * @param mounts The table of mounts.
+ * @param directory The real path of the directory.
+ * @returns The mounts, in their order; the last one of those at one place.
+ *
+ * @example A mount that another one hides
+ * ```ts
+ * import { mountsBelow } from "cage/src/mount_table.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rest = { isReadOnly: false, type: "tmpfs" };
+ * const mounts = [
+ *   { id: 1n, parent: 0n, path: "/", ...rest },
+ *   { id: 2n, parent: 1n, path: "/srv/a/b", ...rest },
+ *   { id: 3n, parent: 1n, path: "/srv/a", ...rest },
+ * ];
+ * assertEquals(mountsBelow(mounts, "/srv"), [{ path: "/a", ...rest }]);
+ * ```
+ */
+export function mountsBelow(
+  mounts: readonly Mount[],
+  directory: string,
+): MountBelow[] {
+  const prefix = directory === "/" ? "" : directory;
+  const found = visible(mounts)
+    .filter(({ path }) => path !== "/" && path.startsWith(`${prefix}/`))
+    .map(({ isReadOnly, path, type }): [string, MountBelow] => {
+      const below = path.slice(prefix.length);
+      return [below, { path: below, isReadOnly, type }];
+    });
+  return [...new Map(found).values()];
 }
 
 /**
@@ -55,7 +121,7 @@ export function parseMounts(text: string): Mount[] {
  * ```
  */
 export function hiddenBelow(
-  mounts: readonly Mount[],
+  mounts: readonly MountPlace[],
   mount: bigint,
   directory: string,
 ): string[] {
@@ -65,6 +131,32 @@ export function hiddenBelow(
       parent === mount && path.startsWith(`${prefix}/`)
     )
     .map(({ path }) => path.slice(prefix.length));
+}
+
+/** Those with a way to them, the ones at the same place from below to the top. */
+function visible(mounts: readonly Mount[]): Mount[] {
+  // The first root of a machine has itself for a parent.
+  const children = Map.groupBy(
+    mounts.filter(({ id, parent }) => id !== parent),
+    ({ parent }) => parent,
+  );
+  const ids = new Set(mounts.map(({ id }) => id));
+  const found: Mount[] = [];
+  const visit = (mount: Mount) => {
+    found.push(mount);
+    const below = children.get(mount.id) ?? [];
+    // One at the same place hides all others.
+    below.filter(({ path }) => !below.some((other) => hides(other.path, path)))
+      .forEach(visit);
+  };
+  // The root of a process may be below that of its mount namespace.
+  mounts.filter(({ id, parent }) => id === parent || !ids.has(parent))
+    .forEach(visit);
+  return found;
+}
+
+function hides(above: string, path: string): boolean {
+  return path.startsWith(above === "/" ? "/" : `${above}/`) && path !== above;
 }
 
 /** The kernel writes space, tab, newline and backslash as octal numbers. */

@@ -7,7 +7,14 @@
 import {
   AT_FDCWD,
   F_DUPFD_CLOEXEC,
+  FSCONFIG_CMD_CREATE,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
   MNT_DETACH,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
   MS_NOEXEC,
   MS_NOSUID,
   MS_PRIVATE,
@@ -17,6 +24,7 @@ import {
 } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Argument } from "../ffi/step.ts";
+import type { MountSource } from "./facts.ts";
 import { S_IFREG } from "../ffi/file_types.ts";
 import { quote } from "./quote.ts";
 import { ROOT } from "./overlay.ts";
@@ -29,6 +37,7 @@ import {
   NONE,
   openInside,
   type PlanStep,
+  setAttributes,
 } from "./step.ts";
 import {
   type FileSystem,
@@ -49,6 +58,9 @@ const LINKS = {
   ptmx: "pts/ptmx",
 };
 
+/** The name of the first step that mounts. */
+export const PRIVATE = "private";
+
 /** The group of terminals, `tty` of Debian and others. */
 export const TTY = 5;
 
@@ -64,7 +76,17 @@ const REAL = {
   hints: { ENOTDIR: "make it a directory in the root file system, no link" },
 };
 
-/** Whose the files are that are made inside, by their ids on the host. */
+/** What decides about the file systems of a container. */
+export interface FileSystemsWish {
+  /** Whose they are; root's if absent. */
+  readonly owner?: Owner | undefined;
+  /** Whether nothing is taken from root inside. */
+  readonly isPrivileged?: boolean | undefined;
+  /** Whether the plan runs in a user namespace. */
+  readonly isInside?: boolean;
+}
+
+/** Whose the files are that are made inside, by the ids that the plan has. */
 export interface Owner {
   /** The id of the user. */
   readonly uid: number;
@@ -90,6 +112,7 @@ export interface Owner {
  */
 export function privateSteps(): PlanStep[] {
   return [{
+    name: PRIVATE,
     call: "mount",
     args: [NONE, "/", NONE, MS_REC | MS_PRIVATE, NONE],
     why: "Cannot make the mounts of the container private",
@@ -111,10 +134,13 @@ export function privateSteps(): PlanStep[] {
  * assertEquals(openDevices(undefined)[0].args[1], "/dev/null");
  * ```
  */
-export function openDevices(console: number | undefined): PlanStep[] {
+export function openDevices(console: MountSource | undefined): PlanStep[] {
   const copies = DEVICES.map((name) => copyDevice(name, `/dev/${name}`));
   if (console === undefined) {
     return [...copies, copyDevice("console", "/dev/null")];
+  }
+  if (typeof console === "string") {
+    return [...copies, copyDevice("console", console)];
   }
   const why = "Cannot use the terminal";
   return [
@@ -128,6 +154,58 @@ export function openDevices(console: number | undefined): PlanStep[] {
     },
   ];
 }
+
+/**
+ * Takes what cannot be mounted in a user namespace once the host's root is
+ * left: `/proc`, which the kernel gives only to whoever sees all of another
+ * one; and the host's `/sys` with what is mounted below, to be read only, since
+ * one of its own takes the rights of the network's namespace.
+ *
+ * @returns The steps.
+ *
+ * @example The first call
+ * ```ts
+ * import { takeKernelFiles } from "cage/src/mounts.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(takeKernelFiles()[0].call, "fsopen");
+ * ```
+ */
+export function takeKernelFiles(): PlanStep[] {
+  const proc = { why: 'Cannot mount proc on "/proc"' };
+  const why = 'Cannot use "/sys" of the host';
+  const flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const context = { result: "proc-context" };
+  return [
+    {
+      name: context.result,
+      call: "fsopen",
+      args: ["proc", FSOPEN_CLOEXEC],
+      ...proc,
+    },
+    {
+      call: "fsconfig",
+      args: [context, FSCONFIG_CMD_CREATE, NONE, NONE, NONE],
+      ...proc,
+    },
+    {
+      name: PROC,
+      call: "fsmount",
+      args: [context, FSMOUNT_CLOEXEC, flags],
+      ...proc,
+    },
+    copyMount(AT_FDCWD, "/sys", true, { name: SYS, why }),
+    setAttributes({ result: SYS }, { set: flags | MOUNT_ATTR_RDONLY }, {
+      // Before Linux 5.12: what is there is root's anyway.
+      onError: { errno: "ENOSYS" },
+      why,
+    }),
+  ];
+}
+
+/** The name of the step that gives `/proc` in a user namespace. */
+export const PROC = "kernel-files:/proc";
+const SYS = "kernel-files:/sys";
 
 function copyDevice(name: string, path: string): PlanStep {
   return copyMount(AT_FDCWD, path, false, {
@@ -167,8 +245,7 @@ export function rootSteps(): PlanStep[] {
  * Mounts what every container has: `/proc`, `/sys`, `/dev` and the temporary
  * directories.
  *
- * @param owner Whose the files inside are; the caller's if absent.
- * @param isPrivileged Whether `/sys` can be written to.
+ * @param wish What decides about them.
  * @returns The steps.
  *
  * @example A file system for another user
@@ -176,19 +253,26 @@ export function rootSteps(): PlanStep[] {
  * import { fileSystemSteps } from "cage/src/mounts.ts";
  * import { assert } from "@std/assert";
  *
- * const steps = fileSystemSteps({ uid: 1000, gid: 100, tty: 165541 });
+ * const owner = { uid: 1000, gid: 100, tty: 165541 };
+ * const steps = fileSystemSteps({ owner });
  * const options = "mode=1777,uid=1000,gid=100";
  * assert(steps.some(({ args }) => args[4] === options));
  * ```
  */
 export function fileSystemSteps(
-  owner?: Owner,
-  isPrivileged: boolean = false,
+  { isInside = false, isPrivileged = false, owner }: FileSystemsWish = {},
 ): PlanStep[] {
   const settings = isPrivileged ? INERT : INERT | MS_RDONLY;
   return [
-    ...mountOn("/proc", { type: "proc", flags: INERT }, REAL),
-    ...mountOn("/sys", { type: "sysfs", flags: settings }, REAL),
+    ...(isInside
+      ? [
+        ...attachOn("/proc", "proc", PROC),
+        ...attachOn("/sys", "sysfs", SYS),
+      ]
+      : [
+        ...mountOn("/proc", { type: "proc", flags: INERT }, REAL),
+        ...mountOn("/sys", { type: "sysfs", flags: settings }, REAL),
+      ]),
     ...mountOn("/dev", memory(INERT, "0755", owner), REAL),
     ...deviceSteps(owner),
     ...mountOn("/tmp", memory(HARMLESS, "1777", owner)),
@@ -236,6 +320,20 @@ export function coverSteps(
     ];
   });
   return [...steps, returnToRoot()];
+}
+
+function attachOn(path: string, type: string, mount: string): PlanStep[] {
+  const target: Target = {
+    name: `place:${path}`,
+    path,
+    kind: "directory",
+    why: `Cannot mount ${type} on ${quote(path)}`,
+    ...REAL,
+  };
+  return [
+    ...openTarget(target),
+    attachMount(mount, { result: target.name }, { why: target.why }),
+  ];
 }
 
 /** A tmpfs. */

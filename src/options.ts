@@ -187,7 +187,7 @@ export const OPTIONS: readonly Option[] = [
     long: "privileged",
     group: "inside",
     help: "take nothing from root inside: no capability, system call or path " +
-      "of /proc and /sys; for root and who is granted the same",
+      "of /proc and /sys; not for users of the setuid program",
   },
   {
     long: "reset",

@@ -30,7 +30,7 @@ import {
   WEXITED,
 } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
-import type { Kernel, Skeleton, UserNamespace } from "./facts.ts";
+import type { Kernel, LaterNamespace, Skeleton } from "./facts.ts";
 import { startProcess } from "./process.ts";
 import { quote } from "./quote.ts";
 import {
@@ -66,7 +66,7 @@ export const OVERLAY_BUFFERS = {
  * Descriptors for layers that are named by path: far above those that the
  * runtime has open, and below the usual limit of 1,024.
  */
-const FIRST_LAYER = 500;
+export const FIRST_LAYER = 500;
 
 /** Most lower layers: `OVL_MAX_STACK` of fs/overlayfs, Linux 4.0. */
 export const MAX_LAYERS = 500;
@@ -83,8 +83,10 @@ export interface Overlay {
   readonly skeleton: readonly Skeleton[];
   /** What the kernel offers. */
   readonly how: Kernel["overlay"];
-  /** The user namespace that it belongs to, if it is not root's. */
-  readonly namespace?: UserNamespace;
+  /** Whether it keeps its attributes as a user's, not as root's. */
+  readonly isUsers?: boolean;
+  /** The user namespace in which it is mounted, if not in that of the plan. */
+  readonly namespace?: LaterNamespace;
 }
 
 /**
@@ -93,7 +95,8 @@ export interface Overlay {
  * bytes of fsconfig(2) or with the commas and colons that mount(2) splits at.
  *
  * @param overlay What it is made of. Kernels take `descriptors` since Linux
- * 6.13, `paths` below `/proc/self/fd` since 5.2, else `mount` is mount(2).
+ * 6.13, `paths` below `/proc/self/fd` since 5.2, else `mount` is mount(2). The
+ * plan itself finds out with `either`.
  * @returns The steps; {@linkcode ROOT} is a descriptor.
  *
  * @example A kernel that takes descriptors
@@ -148,7 +151,7 @@ const MOUNTED_INSIDE: PlanStep[] = [{ call: "exit_group", args: [0] }];
  * to mount anything: the one that this process is in belongs to root.
  */
 function inUserNamespace(
-  namespace: UserNamespace,
+  namespace: LaterNamespace,
   steps: readonly PlanStep[],
 ): PlanStep[] {
   const why = "Cannot start the process that mounts the overlay";
@@ -203,8 +206,26 @@ function openSteps(overlay: Overlay): PlanStep[] {
   ];
 }
 
-/** What cannot be made is not there to be written to, and no more. */
-function makeSkeleton(
+/**
+ * Makes a directory of the upper layer. What cannot be made is not there to be
+ * written to, and no more.
+ *
+ * @param directory The directory.
+ * @param storage Where the upper layer is.
+ * @returns The steps.
+ *
+ * @example An empty directory
+ * ```ts
+ * import { makeSkeleton } from "cage/src/overlay.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = { path: "/root", mode: 0o700, isEmpty: true };
+ * const steps = makeSkeleton(root, { upper: "/srv/upper", work: "/srv/work" });
+ * assertEquals(steps[0].args[1], "/srv/upper/root");
+ * assertEquals(steps[1].call, "setxattr");
+ * ```
+ */
+export function makeSkeleton(
   { isEmpty, mode, path }: Skeleton,
   { upper }: StoragePaths,
 ): PlanStep[] {
@@ -226,10 +247,10 @@ function makeSkeleton(
 
 /** In the name space in which overlayfs keeps what a directory is. */
 function askForAttributes(
-  { namespace, storage }: Overlay,
+  { isUsers, storage }: Overlay,
   upperName: string,
 ): PlanStep {
-  const space = namespace === undefined ? "trusted" : "user";
+  const space = isUsers ? "user" : "trusted";
   return {
     name: ATTRIBUTES,
     call: "setxattr",
@@ -256,30 +277,27 @@ function openDirectory(name: string, path: string, why: string): PlanStep {
 
 /** Mounts it, goes on with other steps, and has the messages after them. */
 function mountSteps(
-  { how, layers, namespace }: Overlay,
+  { how, isUsers = false, layers, namespace }: Overlay,
   then: readonly PlanStep[],
 ): PlanStep[] {
   const names = layers.map((_, index) => layerName(index));
-  // Without root's capabilities overlayfs keeps its attributes as a user's.
-  const isUsers = namespace !== undefined;
+  const own = isUsers ? [USERS_ATTRIBUTES] : [];
   switch (how) {
     case "descriptors":
-      return mountContext([
-        ...(isUsers ? [USERS_ATTRIBUTES] : []),
-        ...names.map((layer) => setDescriptor("lowerdir+", layer)),
-        setDescriptor("upperdir", UPPER),
-        setDescriptor("workdir", WORK),
-      ], then);
+      return mountContext([...own, ...descriptorSettings(names)], then);
     case "paths":
       return [
         ...numberLayers(names),
-        ...mountContext([
-          ...(isUsers ? [USERS_ATTRIBUTES] : []),
-          ...Object.entries(pathOptions(names)).map(setString),
-        ], then),
+        ...mountContext([...own, ...pathSettings(names)], then),
       ];
+    case "either":
+      return mountContext([...own, ...eitherSettings(names)], then);
     case "mount":
-      return [...numberLayers(names), ...mountByPath(names, isUsers), ...then];
+      return [
+        ...numberLayers(names),
+        ...mountByPath(names, isUsers, namespace !== undefined),
+        ...then,
+      ];
   }
 }
 
@@ -289,6 +307,33 @@ type Setting = readonly [command: number, ...rest: PlanStep["args"]];
 /** Linux 5.11. */
 const USERS_ATTRIBUTES: Setting = [FSCONFIG_SET_FLAG, "userxattr", NONE, NONE];
 
+function descriptorSettings(layers: readonly string[]): Setting[] {
+  return [
+    ...layers.map((layer) => setDescriptor("lowerdir+", layer)),
+    setDescriptor("upperdir", UPPER),
+    setDescriptor("workdir", WORK),
+  ];
+}
+
+function pathSettings(layers: readonly string[]): Setting[] {
+  return Object.entries(pathOptions(layers)).map(setString);
+}
+
+/** A kernel that takes no descriptor says so of the first layer already. */
+function eitherSettings(layers: readonly string[]): (PlanStep | Setting)[] {
+  const [paths, end] = ["overlay-paths", "overlay-layers"];
+  const [first, ...others] = descriptorSettings(layers);
+  return [
+    { ...configure(first), onError: { goto: paths } },
+    ...others,
+    goTo(end),
+    label(paths),
+    ...numberLayers(layers),
+    ...pathSettings(layers),
+    label(end),
+  ];
+}
+
 function setDescriptor(key: string, step: string): Setting {
   return [FSCONFIG_SET_FD, key, NONE, { result: step }];
 }
@@ -297,15 +342,23 @@ function setString([key, value]: [key: string, value: string]): Setting {
   return [FSCONFIG_SET_STRING, key, value, NONE];
 }
 
+function configure(setting: Setting): PlanStep {
+  return { call: "fsconfig", args: [CONTEXT, ...setting], why: WHY };
+}
+
 function mountContext(
-  settings: readonly Setting[],
+  settings: readonly (PlanStep | Setting)[],
   then: readonly PlanStep[],
 ): PlanStep[] {
-  const all: Setting[] = [
-    ...settings,
-    [FSCONFIG_CMD_CREATE, NONE, NONE, NONE],
-  ];
-  const names = all.map((_, index) => `${OVERLAY}${index}`);
+  const create: Setting = [FSCONFIG_CMD_CREATE, NONE, NONE, NONE];
+  const steps = [...settings, create].map((setting, index): PlanStep => {
+    if ("call" in setting) return setting;
+    const name = `${OVERLAY}${index}`;
+    return { ...configure(setting), name, onError: { goto: messageOf(name) } };
+  });
+  const judged = steps.flatMap(({ name }) =>
+    name?.startsWith(OVERLAY) ? [name] : []
+  );
   return [
     {
       name: CONTEXT.result,
@@ -314,13 +367,7 @@ function mountContext(
       why: WHY,
       hints: HINTS,
     },
-    ...all.map((setting, index): PlanStep => ({
-      name: names[index],
-      call: "fsconfig",
-      args: [CONTEXT, ...setting],
-      onError: { goto: messageOf(names[index]) },
-      why: WHY,
-    })),
+    ...steps,
     {
       name: ROOT,
       call: "fsmount",
@@ -328,7 +375,7 @@ function mountContext(
       why: WHY,
     },
     ...then,
-    ...names.flatMap(readMessage),
+    ...judged.flatMap(readMessage),
   ];
 }
 
@@ -369,6 +416,7 @@ function pathOptions(layers: readonly string[]): Record<string, string> {
 function mountByPath(
   layers: readonly string[],
   isUsers: boolean,
+  isElsewhere: boolean,
 ): PlanStep[] {
   const data = [
     ...Object.entries(pathOptions(layers))
@@ -384,7 +432,7 @@ function mountByPath(
       hints: HINTS,
     },
     // Where another mount namespace has it, a copy is needed to attach it here.
-    isUsers
+    isElsewhere
       ? copyMount(AT_FDCWD, TOP, false, { name: ROOT, why: WHY })
       : openTop(ROOT, { why: WHY }),
   ];

@@ -33,9 +33,16 @@ import {
   type Entry,
   keepForNext,
 } from "./enter.ts";
+import { attachParts, prepareParts, SKELETON_LAYER } from "./compose_steps.ts";
 import { commandLine, containerEnvironment } from "./environment.ts";
-import type { Facts, Kernel, UserNamespace } from "./facts.ts";
-import { checkMapped, groupsInside, type IdMap, toOutside } from "./idmap.ts";
+import type { Facts, Kernel, LaterNamespace, UserNamespace } from "./facts.ts";
+import {
+  checkMapped,
+  groupsInside,
+  type IdMap,
+  toInside,
+  toOutside,
+} from "./idmap.ts";
 import {
   ABSENT_LAYER,
   absentLayer,
@@ -43,6 +50,7 @@ import {
   hostFiles,
   mountHostFiles,
 } from "./host_files.ts";
+import { fuseSteps } from "./fuse_overlay.ts";
 import { attachCovers, closeCovers, prepareCovers } from "./hidden.ts";
 import {
   type InitScript,
@@ -50,7 +58,12 @@ import {
   runScriptSteps,
   SCRIPT_BUFFERS,
 } from "./init_script.ts";
-import { LOOKUP_BUFFERS, lookupSteps, type Rendezvous } from "./lookup.ts";
+import {
+  LOOKUP_BUFFERS,
+  lookupSteps,
+  type Rendezvous,
+  waitForLauncher,
+} from "./lookup.ts";
 import {
   coverSteps,
   fileSystemSteps,
@@ -58,6 +71,7 @@ import {
   type Owner,
   privateSteps,
   rootSteps,
+  takeKernelFiles,
   TTY,
 } from "./mounts.ts";
 import { OVERLAY_BUFFERS, overlaySteps } from "./overlay.ts";
@@ -76,7 +90,7 @@ import type { ContainerSpec } from "./spec.ts";
 import { label, NONE, type PlanStep } from "./step.ts";
 import {
   attachLayers,
-  layerPath,
+  layerPaths,
   scratchSteps,
   type Storage,
   storagePaths,
@@ -84,6 +98,7 @@ import {
 } from "./storage.ts";
 import {
   enterUserNamespace,
+  idSteps,
   keepGroups,
   type NamespaceEntry,
   ownerSteps,
@@ -169,6 +184,8 @@ export interface Attachment {
   readonly userNamespace?: Pick<UserNamespace, "inside" | "map"> & {
     /** The groups of pid 1, as the host counts. */
     readonly groups: readonly number[];
+    /** Whether all rights over the container are those that are had in it. */
+    readonly isFirst: boolean;
   };
 }
 
@@ -216,49 +233,44 @@ export function createProgram(
   const { volumes = [] } = spec;
   const { kernel, layers, userNamespace: namespace } = facts;
   const files = hostFiles(facts.host);
-  const absent = absentLayer(facts.absent);
-  const owner = namespace?.owner;
-  const inside = ownerOf(namespace);
+  const absent = storage.kind === "fuse" ? [] : absentLayer(facts.absent);
+  const later = isLater(namespace) ? namespace : undefined;
+  const isInside = namespace !== undefined && later === undefined;
+  const owner = ownerOf(namespace);
   return {
     buffers: { ...BUFFERS, ...SCRIPT_BUFFERS, ...OVERLAY_BUFFERS },
     steps: [
       ...beginSteps(pipes, kernel.signals),
+      // Until then it has no ids.
+      ...(isInside ? waitForLauncher(pipes.go, "mapped") : []),
       ...(facts.becomesRoot ? rootIdSteps() : []),
-      ...(owner === undefined
+      ...(later === undefined
         ? []
-        : [keepGroups([owner.gid, ...owner.groups])]),
+        : [keepGroups([later.owner.gid, ...later.owner.groups])]),
       ...privateSteps(),
       ...openDevices(facts.console),
+      ...(isInside ? takeKernelFiles() : []),
       ...scratchSteps(owner ?? ROOT_OWNER),
-      ...attachLayers(layers, namespace),
+      ...attachLayers(layers, later),
       ...prepareVolumes(volumes, facts.volumes),
       ...storageSteps(storage, facts.root),
       // From here on only mounting is done as root.
-      ...(namespace === undefined ? [] : ownerSteps(namespace)),
+      ...(later === undefined ? [] : ownerSteps(later)),
       ...prepareMasks(),
       ...prepareCovers(facts.hidden),
       ...copyHostFiles(files),
       ...absent,
-      ...overlaySteps({
-        layers: [
-          ...layers.map((_, index) => layerPath(index)),
-          ...(absent.length > 0 ? [ABSENT_LAYER] : []),
-        ],
-        storage: storagePaths(storage),
-        ...(storage.kind === "directories" ? { upperName: upper } : {}),
-        skeleton: facts.skeleton,
-        how: kernel.overlay,
-        ...(namespace === undefined ? {} : { namespace }),
-      }),
+      ...viewSteps(facts, storage, upper),
       ...rootSteps(),
       ...attachCovers(facts.hidden),
-      ...fileSystemSteps(inside, spec.privileged),
-      ...coverSteps(facts.storageInside, inside),
+      ...fileSystemSteps({ owner, isPrivileged: spec.privileged, isInside }),
+      ...coverSteps(facts.storageInside, owner),
       ...(spec.privileged ? [] : maskSteps()),
       ...mountHostFiles(files),
       ...attachVolumes(volumes, facts.volumes),
       ...closeCovers(facts.hidden),
-      ...(namespace === undefined ? [] : enter(namespace)),
+      ...(later === undefined ? [] : enter(later)),
+      ...(isInside ? becomeRoot(namespace) : []),
       ...restrict(spec.privileged, kernel, namespace),
       ...(script === undefined ? [] : initScriptSteps(script, entry)),
       ...lookupSteps(pipes),
@@ -295,23 +307,18 @@ export function attachProgram(
   kernel: Kernel,
 ): Program {
   const { becomesRoot, pidfd, privileged, userNamespace } = container;
+  const namespaces: PlanStep = {
+    call: "setns",
+    args: [pidfd, NAMESPACES],
+    why: "Cannot enter the running instance",
+    hints: { ESRCH: "it has just ended: try again" },
+  };
   return {
     buffers: BUFFERS,
     steps: [
       ...beginSteps(pipes, kernel.signals),
       ...(becomesRoot ? rootIdSteps() : []),
-      ...(userNamespace === undefined
-        ? []
-        : [keepGroups(userNamespace.groups)]),
-      {
-        call: "setns",
-        args: [pidfd, NAMESPACES],
-        why: "Cannot enter the running instance",
-        hints: { ESRCH: "it has just ended: try again" },
-      },
-      ...(userNamespace === undefined
-        ? []
-        : enter({ descriptor: pidfd, inside: userNamespace.inside })),
+      ...enterAll(pidfd, namespaces, userNamespace),
       ...restrict(privileged, kernel, userNamespace),
       ...lookupSteps(pipes),
     ],
@@ -394,13 +401,80 @@ export function commandPrograms(
   };
 }
 
+/** The root directory of the container: all layers as one. */
+function viewSteps(
+  { absent, composition, kernel, layers, skeleton, userNamespace }: Facts,
+  storage: Storage,
+  upper: string,
+): PlanStep[] {
+  if (storage.kind === "fuse") return fuseSteps();
+  const lowest = absent.length > 0 ? [ABSENT_LAYER] : [];
+  const paths = storagePaths(storage);
+  const common = {
+    storage: paths,
+    ...(storage.kind === "directories" ? { upperName: upper } : {}),
+    how: kernel.overlay,
+    isUsers: userNamespace !== undefined,
+    ...(isLater(userNamespace) ? { namespace: userNamespace } : {}),
+  };
+  if (composition === undefined) {
+    const all = [...layerPaths(layers), ...lowest];
+    return overlaySteps({ ...common, layers: all, skeleton });
+  }
+  return [
+    ...prepareParts({ composition, storage: paths, skeleton, absent }),
+    ...overlaySteps({
+      ...common,
+      layers: [SKELETON_LAYER, ...lowest],
+      skeleton: [],
+    }),
+    ...attachParts(composition),
+  ];
+}
+
 /** Whose the files of a container are that has no user namespace. */
 const ROOT_OWNER = { uid: 0, gid: 0 };
 
+function isLater(
+  namespace: UserNamespace | undefined,
+): namespace is LaterNamespace {
+  return namespace?.descriptor !== undefined;
+}
+
+/** By the ids that the plan has when it mounts. */
 function ownerOf(namespace: UserNamespace | undefined): Owner | undefined {
   if (namespace === undefined) return undefined;
-  const { gid, uid } = namespace.owner;
-  return { uid, gid, tty: toOutside(namespace.map.gid, TTY) ?? gid };
+  const { inside, map, owner } = namespace;
+  const tty = toOutside(map.gid, TTY);
+  if (isLater(namespace)) return { ...ids(owner), tty: tty ?? owner.gid };
+  return { ...ids(inside), tty: tty === undefined ? inside.gid : TTY };
+}
+
+function ids({ gid, uid }: UserNamespace["inside"]): UserNamespace["inside"] {
+  return { gid, uid };
+}
+
+/**
+ * Who has rights only in the user namespace needs them first; for whoever has
+ * more, the groups are kept, and the rights last as long as possible.
+ */
+function enterAll(
+  descriptor: number,
+  namespaces: PlanStep,
+  user: Attachment["userNamespace"],
+): PlanStep[] {
+  if (user === undefined) return [namespaces];
+  const entry = enter({ descriptor, inside: user.inside });
+  return user.isFirst
+    ? [...entry, namespaces]
+    : [keepGroups(user.groups), namespaces, ...entry];
+}
+
+/** Whoever keeps their number is not root from the beginning. */
+function becomeRoot({ inside, map, owner }: UserNamespace): PlanStep[] {
+  const isRoot = toInside(map.uid, owner.uid) === inside.uid &&
+    toInside(map.gid, owner.gid) === inside.gid;
+  return isRoot ? [] : [...idSteps(inside), endWithParent()];
 }
 
 /** The change of user takes back that the process ends with the launcher. */

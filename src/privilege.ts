@@ -7,6 +7,7 @@
 import { ids, syscall } from "../ffi/libc.ts";
 import type { Identity, Standing } from "./caller.ts";
 import { CageError } from "./errors.ts";
+import { isInFirstNamespace } from "./find_userns.ts";
 import { DEFAULT_POLICY, grantOf, type Policy } from "./policy.ts";
 import { readPolicy } from "./policy_file.ts";
 
@@ -20,40 +21,22 @@ export interface Privilege extends Identity {
   readonly policy: Policy;
 }
 
-/** Who calls, whether or not there is anything that they may do. */
-export type AnyPrivilege =
-  | Privilege
-  | Omit<Privilege, "standing"> & { readonly standing: "none" };
-
 /**
  * Finds out who calls: a set-user-ID bit changes nothing about that, it is the
  * real id that counts. Root's group becomes the effective one, so that what is
  * made for root is root's in full.
  *
  * @returns Who calls.
- * @throws {CageError} If this program has no rights to give, or the policy
- * cannot be trusted.
+ * @throws {CageError} If the policy cannot be trusted, or the rights of this
+ * program are somebody else's than root's.
  */
 export function findPrivilege(): Privilege {
-  const found = findAnyPrivilege();
-  if (found.standing !== "none") return found;
-  throw new CageError(
-    `Cannot start a container as user ${found.uid}: it takes root: run it ` +
-      "with sudo, or install it with make install",
-  );
-}
-
-/**
- * Finds out who calls, even if this program has no rights to give.
- *
- * @returns Who calls.
- * @throws {CageError} If the policy cannot be trusted.
- */
-export function findAnyPrivilege(): AnyPrivilege {
   const { gid: [gid], groups, uid: [uid, effective] } = ids();
   const caller = { uid, gid, groups };
-  if (effective !== 0) {
-    return { ...caller, standing: "none", policy: DEFAULT_POLICY };
+  const isRoot = effective === 0 && isRootOfMachine();
+  if (uid !== effective && !isRoot) throw notRoots(effective);
+  if (!isRoot) {
+    return { ...caller, standing: "rootless", policy: DEFAULT_POLICY };
   }
   if (uid === 0) return { ...caller, standing: "root", policy: DEFAULT_POLICY };
   checkDumping();
@@ -62,6 +45,25 @@ export function findAnyPrivilege(): AnyPrivilege {
   const grant = grantOf(policy, caller, textOf("passwd"), textOf("group"));
   if (grant === undefined) return { ...caller, standing: "user", policy };
   return { ...caller, standing: "granted", grant, policy };
+}
+
+/** `CAP_SYS_ADMIN` of linux/capability.h. */
+const CAP_SYS_ADMIN = 21n;
+
+/** Root of a container can have neither the namespace nor the capability. */
+function isRootOfMachine(): boolean {
+  const status = Deno.readTextFileSync("/proc/self/status");
+  const effective = BigInt(`0x${/^CapEff:\t(.*)$/m.exec(status)?.[1] ?? "0"}`);
+  return (effective >> CAP_SYS_ADMIN & 1n) === 1n &&
+    isInFirstNamespace();
+}
+
+function notRoots(effective: number): CageError {
+  return new CageError(
+    "Cannot start a container: the set-user-ID bit of this program makes it " +
+      `user ${effective}, who is not root of this machine: use a copy without ` +
+      "the bit",
+  );
 }
 
 /**

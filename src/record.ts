@@ -5,8 +5,6 @@
  * @module
  */
 
-import { STATE_BASE } from "./layout.ts";
-
 /** What is recorded of an instance that runs. */
 export interface InstanceRecord {
   /** The id of the user who started it. */
@@ -17,12 +15,10 @@ export interface InstanceRecord {
   readonly noNewPrivs: boolean;
 }
 
-/** Where records are. */
-export const RECORD_DIRECTORY: string = `${STATE_BASE}/record`;
-
 /**
  * Tells where the record of an instance is.
  *
+ * @param records Where records are.
  * @param pid The id of its pid 1, as the host counts.
  * @returns The path.
  *
@@ -31,11 +27,11 @@ export const RECORD_DIRECTORY: string = `${STATE_BASE}/record`;
  * import { recordPath } from "cage/src/record.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(recordPath(17), "/run/microcontainer/record/17");
+ * assertEquals(recordPath("/run/record", 17), "/run/record/17");
  * ```
  */
-export function recordPath(pid: number): string {
-  return `${RECORD_DIRECTORY}/${pid}`;
+export function recordPath(records: string, pid: number): string {
+  return `${records}/${pid}`;
 }
 
 /**

@@ -11,7 +11,15 @@ import {
   O_RDONLY,
   O_WRONLY,
 } from "../ffi/constants.ts";
-import { close, hasErrno, open, read, syscall, writeAll } from "../ffi/libc.ts";
+import {
+  close,
+  hasErrno,
+  open,
+  read,
+  statx,
+  syscall,
+  writeAll,
+} from "../ffi/libc.ts";
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { makeDirectories } from "./make_directories.ts";
 import { timespec } from "./pid_file.ts";
@@ -19,7 +27,6 @@ import { identify } from "./process_state.ts";
 import {
   type InstanceRecord,
   parseRecord,
-  RECORD_DIRECTORY,
   recordPath,
   recordText,
 } from "./record.ts";
@@ -40,14 +47,15 @@ export interface FoundRecord extends InstanceRecord {
  * @throws {LaunchError} If the directory of records cannot be made.
  */
 export function writeRecord(
+  records: string,
   pid: number,
   record: InstanceRecord,
 ): FoundRecord {
-  makeDirectories(RECORD_DIRECTORY, (path) => ({
-    mode: path === RECORD_DIRECTORY ? 0o700 : 0o755,
+  makeDirectories(records, (path) => ({
+    mode: path === records ? 0o700 : 0o755,
   }), "it is where cage keeps what runs");
   const flags = O_WRONLY | O_CREAT | O_NOFOLLOW;
-  const file = open(recordPath(pid), flags, 0o600);
+  const file = open(recordPath(records, pid), flags, 0o600);
   try {
     syscall("fchmod", file, 0o600);
     syscall("ftruncate", file, 0);
@@ -68,10 +76,13 @@ export function writeRecord(
  * @param pid The id of the process.
  * @returns The record; nothing if the process is not known.
  */
-export function findRecord(pid: number): FoundRecord | undefined {
+export function findRecord(
+  records: string,
+  pid: number,
+): FoundRecord | undefined {
   let file: number;
   try {
-    file = open(recordPath(pid), O_RDONLY | O_NOFOLLOW);
+    file = open(recordPath(records, pid), O_RDONLY | O_NOFOLLOW);
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return undefined;
     throw error;
@@ -81,7 +92,8 @@ export function findRecord(pid: number): FoundRecord | undefined {
     const size = read(file, bytes);
     const text = new TextDecoder().decode(bytes.subarray(0, size));
     const record = parseRecord(text);
-    return record && { ...record, start: modified(file) };
+    return record &&
+      { ...record, start: statx(file, "", AT_EMPTY_PATH).modified };
   } finally {
     close(file);
   }
@@ -95,12 +107,13 @@ export function findRecord(pid: number): FoundRecord | undefined {
  * since then stays.
  */
 export function removeRecord(
+  records: string,
   pid: number,
   { start }: Pick<FoundRecord, "start">,
 ): void {
-  if (findRecord(pid)?.start !== start) return;
+  if (findRecord(records, pid)?.start !== start) return;
   try {
-    syscall("unlinkat", AT_FDCWD, recordPath(pid), 0);
+    syscall("unlinkat", AT_FDCWD, recordPath(records, pid), 0);
   } catch (error) {
     if (!hasErrno(error, "ENOENT")) throw error;
   }
@@ -108,15 +121,3 @@ export function removeRecord(
 
 /** Most bytes of a record. */
 const RECORD_SIZE = 256;
-
-/** The time of the last change, `stx_mtime` of statx(2), in nanoseconds. */
-function modified(descriptor: number): bigint {
-  const STATX_MTIME = 0x40;
-  const MTIME_OFFSET = 112;
-  const into = new Uint8Array(256);
-  syscall("statx", descriptor, "", AT_EMPTY_PATH, STATX_MTIME, { into });
-  const view = new DataView(into.buffer);
-  const seconds = view.getBigInt64(MTIME_OFFSET, true);
-  const nanoseconds = view.getUint32(MTIME_OFFSET + 8, true);
-  return seconds * 1_000_000_000n + BigInt(nanoseconds);
-}

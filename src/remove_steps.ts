@@ -5,7 +5,7 @@
  */
 
 import { CLOSE_RANGE_CLOEXEC } from "../ffi/constants.ts";
-import type { UserNamespace } from "./facts.ts";
+import type { LaterNamespace } from "./facts.ts";
 import { endWithParent, unblockSignals } from "./process.ts";
 import type { PlanStep } from "./step.ts";
 import { enterUserNamespace, keepGroups } from "./user_namespace_steps.ts";
@@ -19,6 +19,8 @@ const REMOVERS = ["/usr/bin/rm", "/bin/rm"];
  * @param directory A descriptor of the directory to remove from.
  * @param names What to remove there, with everything below.
  * @param namespace The user namespace whose ids the files have; root if absent.
+ * @param groups Groups to be kept, as the host counts; those that this process
+ * has if absent.
  * @returns The steps.
  *
  * @example The last step
@@ -32,16 +34,16 @@ const REMOVERS = ["/usr/bin/rm", "/bin/rm"];
 export function removeSteps(
   directory: number,
   names: readonly string[],
-  namespace?: UserNamespace,
+  namespace?: LaterNamespace,
+  groups?: readonly number[],
 ): PlanStep[] {
   const why = "Cannot remove what was changed";
   // A name may look like an option, and a mount is somebody else's.
   const argv = ["rm", "-rf", "--one-file-system", "--", ...names];
-  const owner = namespace?.owner;
   return [
     { call: "close_range", args: [3, 0xffffffff, CLOSE_RANGE_CLOEXEC], why },
     { call: "fchdir", args: [directory], why },
-    ...(owner === undefined ? [] : [keepGroups([owner.gid, ...owner.groups])]),
+    ...(groups === undefined ? [] : [keepGroups(groups)]),
     ...(namespace === undefined ? [] : enterUserNamespace(namespace)),
     endWithParent(),
     unblockSignals(),

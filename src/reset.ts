@@ -20,18 +20,19 @@ import {
 } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { openNamed } from "./as_caller.ts";
-import { basesOf } from "./caller.ts";
+import { isLent } from "./caller.ts";
 import { type Client, findClient } from "./client.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Hold, lockDirectory } from "./directories.ts";
 import { CageError, UsageError } from "./errors.ts";
-import type { UserNamespace } from "./facts.ts";
+import type { LaterNamespace } from "./facts.ts";
 import { refusalOf } from "./failure.ts";
 import { claimInstance, releaseClaim } from "./instances.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { quote } from "./quote.ts";
 import { removeSteps } from "./remove_steps.ts";
 import type { ContainerSpec } from "./spec.ts";
+import type { PlanStep } from "./step.ts";
 import { userNamespaceFor } from "./user_namespace.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
@@ -47,7 +48,7 @@ import { untilReadable, type Waiting } from "./wait.ts";
  */
 export function* reset(spec: ContainerSpec): Waiting<void> {
   const client = findClient(spec);
-  const layout = layoutOf(spec, client.cwd, basesOf(client));
+  const layout = layoutOf(spec, client.cwd, client.bases);
   const claim = yield* claimInstance(layout, client);
   if (!("descriptor" in claim)) {
     close(claim.pidfd);
@@ -58,14 +59,15 @@ export function* reset(spec: ContainerSpec): Waiting<void> {
   try {
     using kept = new Descriptors();
     using hold = new Hold();
-    const namespace = client.standing === "user"
+    const { standing } = client;
+    const namespace = standing === "user" || standing === "rootless"
       ? userNamespaceFor({}, client, kept)
       : undefined;
     for (const kind of ["upper", "work"] as const) {
       const place = { hold, kept, layout };
       yield* removeDirectory(kind, place, client, namespace);
     }
-    if (client.standing === "root" || !layout.named.upper) {
+    if (!isLent(client) || !layout.named.upper) {
       unlink(layout.image, 0);
     }
     if (!layout.named.upper && !layout.named.work) {
@@ -90,7 +92,7 @@ function* removeDirectory(
   kind: "upper" | "work",
   { hold, kept, layout }: Place,
   client: Client,
-  namespace: UserNamespace | undefined,
+  namespace: LaterNamespace | undefined,
 ): Waiting<void> {
   const { [kind]: path, named: { [kind]: isNamed } } = layout;
   const openIt = (path: string, flags: number) =>
@@ -106,18 +108,19 @@ function* removeDirectory(
     if (!(error instanceof SyscallError)) throw error;
     throw refusalOf(`Cannot reset ${quote(path)}`, error);
   }
-  const status = yield* remove(above, basename(path), namespace);
+  const groups = client.standing === "user"
+    ? [client.gid, ...client.groups]
+    : undefined;
+  const names = [basename(path)];
+  const steps = removeSteps(above, names, namespace, groups);
+  const status = yield* remove(steps);
   if (status === 0) return;
   throw new CageError(`Cannot reset ${quote(path)}: rm says above why`);
 }
 
-function* remove(
-  directory: number,
-  name: string,
-  namespace: UserNamespace | undefined,
-): Waiting<number> {
+function* remove(steps: readonly PlanStep[]): Waiting<number> {
   using block = new Block();
-  block.append({ steps: removeSteps(directory, [name], namespace) });
+  block.append({ steps });
   const mask = rtSigprocmask(ALL_SIGNALS);
   const pidfd = pidfdOpen(block.start(0));
   rtSigprocmask(mask);

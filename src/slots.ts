@@ -9,6 +9,7 @@ import { LOCK_EX, LOCK_NB, O_CREAT, O_RDWR } from "../ffi/constants.ts";
 import { close, flock, hasErrno, open, syscall } from "../ffi/libc.ts";
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { CageError } from "./errors.ts";
+import { ROOT_BASES } from "./layout.ts";
 import { POLICY_FILE } from "./policy.ts";
 import { makeDirectories } from "./make_directories.ts";
 import { parsePid } from "./pid_file.ts";
@@ -68,7 +69,9 @@ function forgetLast(slot: number): void {
   const size = syscall("pread64", slot, { into: bytes }, bytes.length, 0);
   const pid = parsePid(new TextDecoder().decode(bytes.subarray(0, size)));
   if (pid === undefined || Number.isNaN(pid)) return;
-  const record = findRecord(pid);
+  const record = findRecord(ROOT_BASES.records, pid);
   if (record === undefined) return;
-  if (stateOf(pid, record.start) === "other") removeRecord(pid, record);
+  if (stateOf(pid, record.start) === "other") {
+    removeRecord(ROOT_BASES.records, pid, record);
+  }
 }

@@ -1,7 +1,9 @@
 /**
  * Opens what a container is made from: the lower layers, the volumes, the
  * terminal. Each is opened once, as the caller, and held by a detached copy of
- * its mount: what becomes of the paths afterwards changes nothing.
+ * its mount: what becomes of the paths afterwards changes nothing. Where this
+ * program has no rights of its own, there is nothing to be gained by a path,
+ * and the plan opens it.
  *
  * @module
  */
@@ -24,10 +26,15 @@ import type { Caller } from "./caller.ts";
 import type { Client } from "./client.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { UsageError } from "./errors.ts";
-import type { LayerSource, Ownership, VolumeSource } from "./facts.ts";
+import type {
+  LayerSource,
+  MountSource,
+  Ownership,
+  VolumeSource,
+} from "./facts.ts";
 import { refusalOf } from "./failure.ts";
 import { absolute } from "./layout.ts";
-import { directoryOf } from "./location.ts";
+import { directoryOf, pathOf } from "./location.ts";
 import { makeDirectories } from "./make_directories.ts";
 import { MAX_LAYERS } from "./overlay.ts";
 import { POLICY_FILE } from "./policy.ts";
@@ -71,7 +78,7 @@ export function openLayers(
     return {
       path,
       directory,
-      mount: told(what, LAYER_HINTS, () => kept.keep(copyOf(directory, false))),
+      mount: told(what, LAYER_HINTS, () => takeMount(directory, client, kept)),
       isMapped: client.standing === "user" &&
         directoryOf(directory, client.policy.trustedRoots) !== undefined,
     };
@@ -99,7 +106,11 @@ export function openVolumes(
     checkAllowed(path, file, client);
     const isDirectory = isOfType(modeOf(file, client), S_IFDIR);
     const what = `Cannot map volume ${quote(path)}`;
-    const mount = told(what, VOLUME_HINTS, () => kept.keep(copyOf(file, true)));
+    const mount = told(
+      what,
+      VOLUME_HINTS,
+      () => takeMount(file, client, kept, true),
+    );
     return { mount, host: path, kind: isDirectory ? "directory" : "file" };
   });
 }
@@ -110,19 +121,20 @@ export function openVolumes(
  *
  * @param caller Who calls.
  * @param kept Where the descriptor is kept.
- * @returns A detached copy of its mount; none if there is no terminal, or it
- * is in another mount namespace.
+ * @returns Its mount; none if there is no terminal, or it is in another mount
+ * namespace.
  */
 export function openConsole(
   caller: Pick<Caller, "gid" | "standing" | "terminal" | "uid">,
   kept: Descriptors,
-): number | undefined {
+): MountSource | undefined {
   const { terminal } = caller;
   if (terminal === undefined || !isOfType(modeOf(terminal, caller), S_IFCHR)) {
     return undefined;
   }
   try {
-    return kept.keep(copyOf(terminal, false));
+    const mount = takeMount(terminal, caller, kept);
+    return typeof mount === "string" && !isThere(mount) ? undefined : mount;
   } catch (error) {
     if (error instanceof SyscallError) return undefined;
     throw error;
@@ -198,6 +210,28 @@ export function lookInLayer(
   caller: Caller,
 ): Ownership | undefined {
   return lookIn(directory, path, isMapped ? undefined : caller);
+}
+
+/** A plan with the caller's rights alone takes it by itself. */
+function takeMount(
+  file: number,
+  caller: Pick<Caller, "standing">,
+  kept: Descriptors,
+  recursive = false,
+): MountSource {
+  return caller.standing === "rootless"
+    ? pathOf(file)
+    : kept.keep(copyOf(file, recursive));
+}
+
+/** What the kernel tells of a file elsewhere is no path here. */
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Stands for any other error among hints. */

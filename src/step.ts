@@ -243,8 +243,26 @@ export function attachMount(
   const [at, path, flags] = typeof target === "string"
     ? [AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH]
     : [target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH];
-  const from = typeof mount === "string" ? { result: mount } : mount;
+  const from = descriptorOf(mount);
   return { call: "move_mount", args: [from, "", at, path, flags], ...rest };
+}
+
+/**
+ * Refers to a descriptor.
+ *
+ * @param from The descriptor, or the name of the step that gives it.
+ * @returns The argument of a step.
+ *
+ * @example A step
+ * ```ts
+ * import { descriptorOf } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(descriptorOf("root"), { result: "root" });
+ * ```
+ */
+export function descriptorOf(from: string | number): Argument {
+  return typeof from === "string" ? { result: from } : from;
 }
 
 /**

@@ -6,11 +6,12 @@
 
 import { AT_FDCWD, MOUNT_ATTR_IDMAP } from "../ffi/constants.ts";
 import type {
+  LaterNamespace,
   LayerSource,
   Ownership,
   StorageSource,
-  UserNamespace,
 } from "./facts.ts";
+import type { FuseOverlay } from "./fuse_overlay.ts";
 import { quote } from "./quote.ts";
 import {
   attachMount,
@@ -27,6 +28,7 @@ import {
 export type Storage =
   | { readonly kind: "directories"; readonly source: StorageSource }
   | { readonly kind: "memory" }
+  | { readonly kind: "fuse"; readonly overlay: FuseOverlay }
   | {
     readonly kind: "image";
     /** The path of the image. */
@@ -80,8 +82,8 @@ export function scratchSteps(
  * Attaches the lower layers, with their ids mapped where that is wanted.
  *
  * @param layers The layers.
- * @param namespace The user namespace of the container, if it has one.
- * @returns The steps; {@linkcode layerPath} tells where each is.
+ * @param namespace The user namespace of the container, if it enters one.
+ * @returns The steps; {@linkcode layerPaths} tells where each is.
  *
  * @example One layer
  * ```ts
@@ -94,9 +96,10 @@ export function scratchSteps(
  */
 export function attachLayers(
   layers: readonly LayerSource[],
-  namespace?: UserNamespace,
+  namespace?: LaterNamespace,
 ): PlanStep[] {
   return layers.flatMap(({ isMapped, mount, path }, index) => {
+    if (typeof mount === "string") return [];
     const why = `Cannot use lower directory ${quote(path)}`;
     return [
       ...(isMapped && namespace !== undefined
@@ -109,21 +112,26 @@ export function attachLayers(
 }
 
 /**
- * Tells where a lower layer is.
+ * Tells where the lower layers are.
  *
- * @param index The place of the layer, 0 on top.
- * @returns The path.
+ * @param layers The layers.
+ * @returns The paths.
  *
- * @example The top layer
+ * @example One that is attached, and one that is not
  * ```ts
- * import { layerPath } from "cage/src/storage.ts";
+ * import { layerPaths } from "cage/src/storage.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(layerPath(0), "/../lower0");
+ * const layers = [{ mount: 9 }, { mount: "/srv/root" }];
+ * assertEquals(layerPaths(layers), ["/../lower0", "/srv/root"]);
  * ```
  */
-export function layerPath(index: number): string {
-  return `${TOP}/lower${index}`;
+export function layerPaths(
+  layers: readonly Pick<LayerSource, "mount">[],
+): string[] {
+  return layers.map(({ mount }, index) =>
+    typeof mount === "string" ? mount : layerPath(index)
+  );
 }
 
 /**
@@ -141,9 +149,11 @@ export function layerPath(index: number): string {
  * ```
  */
 export function storagePaths(storage: Storage): StoragePaths {
-  const { upper, work } = storage.kind === "directories"
+  if (storage.kind === "fuse") return storage.overlay;
+  const { mount = undefined, upper, work } = storage.kind === "directories"
     ? storage.source
-    : { upper: "upper", work: "work" };
+    : { mount: STORAGE, upper: "upper", work: "work" };
+  if (mount === undefined) return { upper, work };
   return { upper: `${STORAGE}/${upper}`, work: `${STORAGE}/${work}` };
 }
 
@@ -168,13 +178,10 @@ export function storagePaths(storage: Storage): StoragePaths {
  */
 export function storageSteps(storage: Storage, root: Ownership): PlanStep[] {
   switch (storage.kind) {
-    case "directories": {
-      const why = "Cannot use the upper directory";
-      return [
-        makeDirectory(STORAGE, why),
-        attachMount(storage.source.mount, STORAGE, { why }),
-      ];
-    }
+    case "directories":
+      return attachStorage(storage.source);
+    case "fuse":
+      return [];
     case "memory":
       return [
         makeDirectory(STORAGE, "Cannot make directories in memory"),
@@ -188,10 +195,20 @@ export function storageSteps(storage: Storage, root: Ownership): PlanStep[] {
 /** Where storage is attached. */
 const STORAGE = `${TOP}/storage`;
 
+function layerPath(index: number): string {
+  return `${TOP}/lower${index}`;
+}
+
+function attachStorage({ mount }: StorageSource): PlanStep[] {
+  if (mount === undefined) return [];
+  const why = "Cannot use the upper directory";
+  return [makeDirectory(STORAGE, why), attachMount(mount, STORAGE, { why })];
+}
+
 function mapIds(
   mount: number,
   path: string,
-  { descriptor }: UserNamespace,
+  { descriptor }: LaterNamespace,
 ): PlanStep {
   const attributes = { set: MOUNT_ATTR_IDMAP, userNamespace: descriptor };
   return setAttributes(mount, attributes, {

@@ -46,6 +46,8 @@ export interface PidFile {
   readonly name: string;
   /** An open descriptor of the file. */
   readonly descriptor: number;
+  /** Where the record is. */
+  readonly records: string;
   /** Whose rights it is removed with; root's if absent. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
@@ -304,14 +306,14 @@ function exitSteps(before: readonly PlanStep[]): PlanStep[] {
  */
 function forget(
   child: number,
-  { descriptor, directory, name, owner }: PidFile,
+  { descriptor, directory, name, owner, records }: PidFile,
 ): PlanStep[] {
   const statx = { buffer: "statx" };
   return [
     { call: "flock", args: [descriptor, LOCK_EX], onError: {} },
     {
       call: "unlinkat",
-      args: [AT_FDCWD, recordPath(child), 0],
+      args: [AT_FDCWD, recordPath(records, child), 0],
       onError: {},
     },
     {

@@ -8,7 +8,6 @@ import { Block } from "../ffi/block.ts";
 import {
   CLONE_NEWUSER,
   O_RDONLY,
-  O_WRONLY,
   P_PID,
   PR_SET_PDEATHSIG,
   SIGNALS,
@@ -24,17 +23,18 @@ import {
   rtSigprocmask,
   syscall,
   SyscallError,
-  write,
 } from "../ffi/libc.ts";
-import type { Identity } from "./caller.ts";
+import type { Caller, Identity } from "./caller.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { UsageError } from "./errors.ts";
-import type { UserNamespace } from "./facts.ts";
+import type { LaterNamespace, UserNamespace } from "./facts.ts";
 import { refusalOf } from "./failure.ts";
-import { type IdMap, lowestOf, mapText, planIdMap } from "./idmap.ts";
+import { type IdMap, lowestOf, planIdMap } from "./idmap.ts";
 import { quote } from "./quote.ts";
 import type { ContainerSpec } from "./spec.ts";
+import { type RootlessRanges, rootlessRanges } from "./rootless_ids.ts";
 import { findRanges } from "./subid_files.ts";
+import { findMapHelpers, findOuterIds, writeMaps } from "./write_maps.ts";
 
 /**
  * Makes the user namespace of a container, with the ids that it is to have.
@@ -47,18 +47,49 @@ import { findRanges } from "./subid_files.ts";
  * @throws {LaunchError} If it cannot be made.
  */
 export function userNamespaceFor(
-  spec: Pick<ContainerSpec, "group" | "initScript" | "user" | "volumes">,
-  { gid, groups, uid }: Identity,
+  spec: NamespaceSpec,
+  caller: NamespaceCaller,
   kept: Descriptors,
+): LaterNamespace {
+  const namespace = planNamespace(spec, caller);
+  const path = caller.env.get("PATH");
+  const descriptor = kept.keep(openUserNamespace(namespace.map, path));
+  return { ...namespace, descriptor };
+}
+
+/** Whose a container is. */
+export type NamespaceCaller = Identity & Pick<Caller, "env" | "standing">;
+
+/** What decides about the ids of a container. */
+export type NamespaceSpec = Pick<
+  ContainerSpec,
+  "group" | "initScript" | "user" | "volumes"
+>;
+
+/**
+ * Finds out which ids a container is to have.
+ *
+ * @param spec What is wanted.
+ * @param caller Whose the container is.
+ * @returns The user namespace, which is still to be made.
+ * @throws {UsageError} If root is needed inside, and there can be none.
+ */
+export function planNamespace(
+  spec: NamespaceSpec,
+  caller: NamespaceCaller,
 ): UserNamespace {
+  const { gid, groups, uid } = caller;
   const { group, initScript, user, volumes = [] } = spec;
   const owner = { uid, gid, groups };
+  const { keepsGroups, ...ranges } = rangesOf(caller);
   const map = planIdMap({
     caller: owner,
-    ...findRanges(owner),
+    ...ranges,
     ...(user === undefined ? {} : { user }),
     ...(group === undefined ? {} : { group }),
-    hasVolumes: volumes.length > 0,
+    hasVolumes: volumes.length > 0 || keepsGroups,
+    // Elsewhere files are made as root inside, who has to be the caller then.
+    keepsOwn: caller.standing === "rootless",
   });
   const inside = lowestOf(map);
   if (initScript !== undefined && inside.uid !== 0) {
@@ -68,8 +99,18 @@ export function userNamespaceFor(
         "/etc/subuid and /etc/subgid",
     );
   }
-  const descriptor = kept.keep(openUserNamespace(map));
-  return { descriptor, map, owner, inside };
+  return { map, owner, inside };
+}
+
+function rangesOf(caller: NamespaceCaller): RootlessRanges {
+  const ranges = findRanges(caller);
+  if (caller.standing !== "rootless") return { ...ranges, keepsGroups: false };
+  const outer = findOuterIds();
+  return rootlessRanges({
+    ...{ caller, ranges },
+    hasHelpers: findMapHelpers(caller.env.get("PATH")) !== undefined,
+    ...(outer === undefined ? {} : { outer }),
+  });
 }
 
 const HINTS: Readonly<Record<number, string>> = {
@@ -84,10 +125,11 @@ const HINTS: Readonly<Record<number, string>> = {
  * all that a container takes from root inside.
  *
  * @param map Its ids.
+ * @param path The value of PATH, see {@linkcode writeMaps}.
  * @returns A descriptor of it.
- * @throws {LaunchError} If it cannot be made.
+ * @throws {CageError} If it cannot be made.
  */
-export function openUserNamespace(map: IdMap): number {
+export function openUserNamespace(map: IdMap, path?: string): number {
   using block = new Block();
   const { reader, writer } = pipe2();
   // A namespace needs a process to be made and for its ids to be written.
@@ -102,12 +144,8 @@ export function openUserNamespace(map: IdMap): number {
   let pid = 0;
   try {
     pid = block.start(CLONE_NEWUSER);
-    const at = `/proc/${pid}`;
-    // Before the groups, which are fixed then: user_namespaces(7).
-    writeFile(`${at}/setgroups`, map.setgroups);
-    writeFile(`${at}/uid_map`, mapText(map.uid));
-    writeFile(`${at}/gid_map`, mapText(map.gid));
-    return open(`${at}/ns/user`, O_RDONLY);
+    writeMaps(pid, map, path);
+    return open(`/proc/${pid}/ns/user`, O_RDONLY);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     const hint = HINTS[error.errno] ?? "see user_namespaces(7)";
@@ -117,16 +155,6 @@ export function openUserNamespace(map: IdMap): number {
     close(reader);
     close(writer);
     rtSigprocmask(mask);
-  }
-}
-
-/** In one piece, as the kernel wants it. */
-function writeFile(path: string, text: string): void {
-  const file = open(path, O_WRONLY);
-  try {
-    write(file, new TextEncoder().encode(text));
-  } finally {
-    close(file);
   }
 }
 

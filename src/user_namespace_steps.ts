@@ -114,7 +114,22 @@ export function enterUserNamespace(
 
 const WHY = "Cannot take on the ids of the container";
 
-function idSteps({ gid, uid }: UserNamespace["inside"]): PlanStep[] {
+/**
+ * Takes on ids.
+ *
+ * @param ids The ids, as the user namespace of the process counts.
+ * @returns The steps.
+ *
+ * @example The order
+ * ```ts
+ * import { idSteps } from "cage/src/user_namespace_steps.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const calls = idSteps({ uid: 0, gid: 0 }).map(({ call }) => call);
+ * assertEquals(calls, ["setresgid", "setresuid"]);
+ * ```
+ */
+export function idSteps({ gid, uid }: UserNamespace["inside"]): PlanStep[] {
   return [
     { call: "setresgid", args: [gid, gid, gid], why: WHY },
     { call: "setresuid", args: [uid, uid, uid], why: WHY },

@@ -17,12 +17,13 @@ import {
   O_CLOEXEC,
 } from "../ffi/constants.ts";
 import { S_IFREG } from "../ffi/file_types.ts";
-import type { VolumeSource } from "./facts.ts";
+import type { MountSource, VolumeSource } from "./facts.ts";
 import { quote } from "./quote.ts";
 import type { Volume } from "./spec.ts";
 import {
   attachMount,
   copyMount,
+  descriptorOf,
   label,
   NONE,
   type PlanStep,
@@ -57,20 +58,29 @@ export function prepareVolumes(
   sources: readonly VolumeSource[],
 ): PlanStep[] {
   return volumes.flatMap(({ readOnly }, index) => {
-    const { host, mount } = sources[index];
+    const { host, mount: source } = sources[index];
+    const mount = mountOf(index, source);
     const why = `Cannot map volume ${quote(host)}`;
     const end = `${volumeName(index)}-prepared`;
     const [set, flags] = readOnly
       ? [MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, MS_NODEV | MS_RDONLY]
       : [MOUNT_ATTR_NODEV, MS_NODEV];
     return [
+      ...(typeof source === "string"
+        ? [
+          copyMount(AT_FDCWD, source, true, {
+            name: `${volumeName(index)}-mount`,
+            why,
+          }),
+        ]
+        : []),
       // Private, or what is mounted on a volume would be mounted on the host.
-      setAttributes(mount, { set, propagation: MS_PRIVATE }, {
+      setAttributes(descriptorOf(mount), { set, propagation: MS_PRIVATE }, {
         ifZero: end,
         onError: { errno: "ENOSYS" },
         why,
       }),
-      ...setByPath(volumeName(index), sources[index], flags, why),
+      ...setByPath(volumeName(index), { ...sources[index], mount }, flags, why),
       label(end),
     ];
   });
@@ -112,10 +122,14 @@ export function attachVolumes(
     } as const;
     return [
       ...openTarget(target),
-      attachMount(sources[index].mount, { result: target.name }, {
-        why,
-        hints: KIND_HINTS,
-      }),
+      attachMount(
+        mountOf(index, sources[index].mount),
+        { result: target.name },
+        {
+          why,
+          hints: KIND_HINTS,
+        },
+      ),
     ];
   });
 }
@@ -132,7 +146,9 @@ const KIND_HINTS = { EINVAL: KIND_HINT, ENOTDIR: KIND_HINT };
  */
 function setByPath(
   name: string,
-  { kind, mount }: VolumeSource,
+  { kind, mount }: Pick<VolumeSource, "kind"> & {
+    readonly mount: string | number;
+  },
   flags: number,
   why: string,
 ): PlanStep[] {
@@ -153,10 +169,15 @@ function setByPath(
     copyMount(AT_FDCWD, path, false, { name: `${name}-plain`, why }),
     {
       call: "dup3",
-      args: [{ result: `${name}-plain` }, mount, O_CLOEXEC],
+      args: [{ result: `${name}-plain` }, descriptorOf(mount), O_CLOEXEC],
       why,
     },
   ];
+}
+
+/** A descriptor, or the name of the step that gives it. */
+function mountOf(index: number, source: MountSource): string | number {
+  return typeof source === "string" ? `${volumeName(index)}-mount` : source;
 }
 
 function volumeName(index: number): string {

@@ -4,6 +4,7 @@ import {
   exists,
   modeOf,
   output,
+  RUN_DIRECTORY,
   sh,
   spawn,
   spawnCage,
@@ -149,7 +150,7 @@ test("cage writes a pid file that tells the first process", async (t) => {
 });
 
 test("cage replaces a pid file of nothing that runs", async (t) => {
-  Deno.mkdirSync("/run/microcontainer", { recursive: true, mode: 0o755 });
+  Deno.mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o755 });
   const dead = spawn(["true"]);
   await dead.end();
   for (const text of ["", "1\n", `${Deno.pid}\n`, `${dead.pid}\n`]) {

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type Context, test } from "./support/mod.ts";
+import { dirname } from "@std/path";
+import { type Context, STATE_DIRECTORY, test } from "./support/mod.ts";
 
 const PATH = "PATH=/bin:/sbin:/usr/bin:/usr/sbin:/usr/local/bin:" +
   "/usr/local/sbin";
@@ -16,6 +17,9 @@ const HOSTILE = {
   LANG: "de_DE.UTF-8",
 };
 
+/** What a user keeps is at home otherwise. */
+const PLACES = { XDG_DATA_HOME: dirname(STATE_DIRECTORY) };
+
 const ROOT = ["HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh"];
 const ALICE = [
   ...["HOME=/home/alice", "USER=alice", "LOGNAME=alice", "SHELL=/bin/ash"],
@@ -28,7 +32,7 @@ async function environment(
   env: Readonly<Record<string, string>> = HOSTILE,
 ): Promise<string[]> {
   const { status, stdout, stderr } = await t.cage([...options, "env", "-0"], {
-    env,
+    env: { ...PLACES, ...env },
   });
   assertEquals([status, stderr], [0, ""]);
   return stdout.split("\0").slice(0, -1).sort();

@@ -18,7 +18,10 @@ import {
 const EXT4_MAGIC_AT = 1080;
 const EXT4_MAGIC = [0x53, 0xef];
 
-const NO_IMAGE = whyNoProgram("mke2fs") ?? whyNoFileSystem("overlay");
+const NO_IMAGE = {
+  skip: whyNoProgram("mke2fs") ?? whyNoFileSystem("overlay"),
+  takesRoot: "mounts an image by a loop device",
+};
 
 /** Runs `cage` with its application directory on an overlay mount. */
 async function onOverlay(
@@ -63,7 +66,7 @@ test("cage makes an image where an upper directory cannot be", async (t) => {
   const { size, blocks, mode, uid } = Deno.lstatSync(image);
   assert(size > 2 * 512 * (blocks ?? size), "The image is not sparse");
   assertEquals([(mode ?? 0) & 0o077, uid], [0, 0]);
-}, { skip: NO_IMAGE });
+}, NO_IMAGE);
 
 test("cage finds its image again", async (t) => {
   await onOverlay(t, sh("echo x >/made; rm -r /home"));
@@ -74,7 +77,7 @@ test("cage finds its image again", async (t) => {
   assertMatch(second.stderr, /^ls: \/home: No such file/);
   assertEquals(imageOf(t), image);
   assertEquals(Deno.lstatSync(image).ino, ino);
-}, { skip: NO_IMAGE });
+}, NO_IMAGE);
 
 test("cage mounts its image where the host does not see it", async (t) => {
   const before = Deno.readTextFileSync("/proc/self/mountinfo");
@@ -86,7 +89,7 @@ test("cage mounts its image where the host does not see it", async (t) => {
   const ours = loopDevices().filter((line) => line.includes(t.scratch));
   assertEquals(ours.length, 1);
   await child.end();
-}, { skip: NO_IMAGE });
+}, NO_IMAGE);
 
 test(
   "cage refuses a file in the image's place that it did not make",
@@ -110,7 +113,7 @@ test(
       assertEquals(await content(image), before, make);
     }
   },
-  { skip: NO_IMAGE },
+  NO_IMAGE,
 );
 
 async function content(path: string): Promise<string> {
@@ -134,5 +137,8 @@ test(
       assertEquals([status, stdout, stderr], [0, expected, ""]);
     }
   },
-  { skip: whyNoFileSystem("vfat") ?? whyNoProgram("mkfs.vfat", "mke2fs") },
+  {
+    skip: whyNoFileSystem("vfat") ?? whyNoProgram("mkfs.vfat", "mke2fs"),
+    takesRoot: "mounts an image by a loop device",
+  },
 );

@@ -5,6 +5,7 @@ import {
   fingerprint,
   loopDevices,
   removeScratch,
+  RUN_DIRECTORY,
   sh,
   spawnCage,
   test,
@@ -58,7 +59,7 @@ test("cage leaves nothing but a stale pid file and record when it is killed", as
 
 /** Whose pid file was removed above has a record that nobody looks for. */
 function removeStaleRecords(): void {
-  const directory = "/run/microcontainer/record";
+  const directory = `${RUN_DIRECTORY}/record`;
   for (const { name } of [...Deno.readDirSync(directory)]) {
     if (!exists(`/proc/${name}`)) Deno.removeSync(`${directory}/${name}`);
   }

@@ -1,5 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { cage, exists, sh, spawnCage, test, waiting } from "./support/mod.ts";
+import {
+  cage,
+  exists,
+  RUN_DIRECTORY,
+  sh,
+  spawnCage,
+  test,
+  waiting,
+} from "./support/mod.ts";
 
 test("cage -k lets a command end in its own way", async (t) => {
   const script = "trap 'echo got TERM; exit 7' TERM; echo ready; " +
@@ -65,7 +73,7 @@ test("cage -k succeeds where nothing runs", async (t) => {
 });
 
 test("cage -k removes a stale pid file", async (t) => {
-  Deno.mkdirSync("/run/microcontainer", { recursive: true, mode: 0o755 });
+  Deno.mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o755 });
   for (const text of ["", "4194304\n", `${Deno.pid}\n`]) {
     Deno.writeTextFileSync(t.pidFile, text);
     assertEquals((await cage(["-k", "-n", t.name])).status, 0);

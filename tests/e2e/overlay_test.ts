@@ -7,6 +7,7 @@ import {
   filesBelow,
   sh,
   spawnCage,
+  STATE_DIRECTORY,
   test,
   waiting,
 } from "./support/mod.ts";
@@ -131,7 +132,7 @@ test("cage does not show its storage on this machine's root", async (t) => {
   const script = [
     "echo secret >/e2e-made",
     `ls -A ${t.appDir} 2>/dev/null`,
-    "find /var/lib/microcontainer -name e2e-made 2>/dev/null",
+    `find ${STATE_DIRECTORY} -name e2e-made 2>/dev/null`,
     "echo end",
   ].join("\n");
   const { status, stdout, stderr } = await cage([

@@ -1,5 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { cage, exists, sh, spawnCage, test, waiting } from "./support/mod.ts";
+import {
+  cage,
+  exists,
+  isRootless,
+  sh,
+  spawnCage,
+  test,
+  waiting,
+} from "./support/mod.ts";
 
 /** Where root inside can write. */
 const WRITABLE = ["", "/dev", "/dev/shm", "/tmp", "/var/tmp", "/run", "/home"];
@@ -21,7 +29,8 @@ test("cage lets root make device nodes and open none", async (t) => {
   const makes = names.map((name) => `mknod ${name} c 1 3`);
   const opens = names.map((name) => `mknod ${name}2 c 1 3; cat ${name}2`);
   const run = (args: readonly string[]) => t.cage(args);
-  assertEquals(await succeeded(run, makes), makes);
+  // In a user namespace nobody makes one.
+  assertEquals(await succeeded(run, makes), isRootless ? [] : makes);
   assertEquals(await succeeded(run, opens), []);
 });
 
@@ -51,7 +60,7 @@ test("cage lets root read the kernel's settings and change none", async (t) => {
     );
     assertEquals(Deno.readTextFileSync(setting), before);
   } finally {
-    Deno.writeTextFileSync(setting, before);
+    if (!isRootless) Deno.writeTextFileSync(setting, before);
   }
 });
 

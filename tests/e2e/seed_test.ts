@@ -14,6 +14,7 @@ import {
   busyboxRoot,
   cageWords,
   type Context,
+  isRootless,
   onFreshState,
   output,
   type Result,
@@ -107,11 +108,16 @@ class Machine {
   readonly #bin: string;
   readonly #within: string[];
   readonly #temporary: string;
+  readonly #roots: string;
 
   private constructor(t: Context) {
     this.#bin = `${t.scratch}/bin`;
     this.#within = onFreshState(`${t.scratch}/state`);
     this.#temporary = `${t.scratch}/tmp`;
+    // A user has no right to make it where the README does.
+    this.#roots = isRootless
+      ? `${t.scratch}/roots`
+      : "/var/lib/microcontainer-root";
   }
 
   static async make(t: Context): Promise<Machine> {
@@ -136,7 +142,8 @@ class Machine {
 
   /** Runs an example; what is typed is the input of its last line. */
   async run(example: string, typed: string): Promise<Result> {
-    return await run(["bash", "-c", example], {
+    const own = example.replaceAll("/var/lib/microcontainer-root", this.#roots);
+    return await run(["bash", "-c", own], {
       stdin: typed,
       within: this.#within,
       env: {

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
+  asRootInside,
   cage,
   type Context,
   exists,
@@ -41,7 +42,7 @@ test("cage -v replaces a file of the root by one of the host", async (t) => {
 });
 
 test("cage -v with one path uses it on both sides", async (t) => {
-  const share = t.newScratch("/var/cache");
+  const share = t.newScratch();
   Deno.writeTextFileSync(`${share}/file`, "of the host\n");
   const script = `cat ${share}/file; echo x >${share}/made`;
   assertEquals(await t.sh(script, ["-v", share]), "of the host\n");
@@ -185,7 +186,7 @@ test("cage -v brings along what is mounted below on the host", async (t) => {
     [...await t.options("-v", `${t.scratch}/share:/in`), "cat", "/in/sub/file"],
     {
       within: [
-        ...["unshare", "-m", "sh", "-ec"],
+        ...[...asRootInside(), "unshare", "-m", "sh", "-ec"],
         'mkdir -p "$0/sub"; mount -t tmpfs tmpfs "$0/sub"\n' +
         'echo below >"$0/sub/file"; exec "$@"',
         `${t.scratch}/share`,

@@ -126,7 +126,9 @@ test("A user ends a command with Ctrl-C", async (t) => {
   for (const person of [t.mallory, t.plain]) {
     for (const more of [[], ["--no-init"]]) {
       const child = onTerminal(t, person, [
-        ...["-n", "tty", ...more, ...sh("echo ready; exec cat")],
+        ...["-n", "tty", ...more],
+        // A shell that waits would end by the signal, also as pid 1.
+        ...sh("echo ready >/tmp/told; exec cat /tmp/told -"),
       ]);
       await child.seen("ready");
       await child.write("\x03");

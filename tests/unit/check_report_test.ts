@@ -74,7 +74,7 @@ Deno.test("checkReport() fits a screen of 24 lines, however much there is", () =
   const many = Array.from({ length: 900 }, (_, index) => index + 1);
   const ranges = many.map((index) => ({ start: index * 1e6, count: 65536 }));
   const paths = many.map((index) => `/srv/roots/number-${index}`);
-  const kinds: CallerKind[] = ["root", "granted", "user", "none"];
+  const kinds: CallerKind[] = ["root", "granted", "user", "rootless"];
   for (const kind of kinds) {
     const lines = checkReport({
       ...ALICE,
@@ -107,10 +107,9 @@ Deno.test("checkReport() says what each caller may do and why", () => {
       "grants it to group cage",
   );
   assertEquals(
-    about("may", { kind: "none", isSetuid: false }),
-    "not start containers: you are not root, and the program " +
-      '"/usr/local/bin/cage" is not setuid root: use sudo, or have it ' +
-      "installed with make install",
+    about("may", { kind: "rootless", isSetuid: false }),
+    "start containers as the kernel lets everybody: the program " +
+      '"/usr/local/bin/cage" has no rights to lend',
   );
 });
 
@@ -119,7 +118,9 @@ Deno.test("checkReport() tells those who are root inside that they are", () => {
     "of it if --privileged is given";
   assertEquals(about("root", { kind: "root" }), text);
   assertEquals(about("root", { kind: "granted" }), text);
-  assertEquals(about("root", { kind: "none" }), undefined);
+  const own = "inside is you outside: what you cannot do there, it cannot";
+  assertEquals(about("root", { kind: "user" }), own);
+  assertEquals(about("root", { kind: "rootless" }), own);
 });
 
 Deno.test("checkReport() tells root whether others can use the program", () => {
@@ -141,7 +142,7 @@ Deno.test("checkReport() says nothing of limits to those who have none", () => {
   assertEquals(told("root"), ["storage"]);
   assertEquals(told("granted"), ["storage"]);
   assertEquals(told("user"), subjects);
-  assertEquals(told("none"), []);
+  assertEquals(told("rootless"), ["ids", "storage"]);
 });
 
 Deno.test("checkReport() tells the caller by what is known", () => {
@@ -265,4 +266,22 @@ Deno.test("checkReport() counts user namespaces that are limited to none", () =>
 Deno.test("checkReport() keeps paths from writing lines of their own", () => {
   const lines = checkReport({ ...ALICE, program: "/a\nroot     is yours" });
   assert(lines.every((line) => !line.startsWith("root     is")));
+});
+
+Deno.test("checkReport() tells a rootless caller why there is no container", () => {
+  const refusal = "Cannot create a container without privileges: x: do y";
+  assertEquals(
+    about("may", { kind: "rootless", refusal }),
+    `not start containers: ${refusal}`,
+  );
+});
+
+Deno.test("checkReport() names once what of the host can only be read", () => {
+  const readOnly = ['"/a" can only be read: b', '"/c" can only be read: d'];
+  assertEquals(
+    about("host", { kind: "rootless", readOnly }),
+    readOnly.join("; "),
+  );
+  assertEquals(about("host", { kind: "rootless", readOnly: [] }), undefined);
+  assertEquals(about("host", { kind: "user" }), undefined);
 });

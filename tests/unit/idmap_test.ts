@@ -38,6 +38,32 @@ Deno.test("planIdMap() puts the caller at 0 and the ranges after it", () => {
   assertEquals(mapText(gid), "0 100 1\n1 200000 3\n4 100000 65536\n");
 });
 
+Deno.test("planIdMap() keeps the number of a caller who is named by it", () => {
+  const keeping = { ...RANGED, keepsOwn: true };
+  const { gid, uid } = plan({ ...keeping, user: "1000" });
+  assertEquals(
+    mapText(uid),
+    "1000 1000 1\n0 100000 1000\n1001 101000 64536\n",
+  );
+  assertEquals(mapText(gid), "100 100 1\n0 100000 100\n101 100100 65436\n");
+  for (const user of [undefined, "0", "1001", "alice"]) {
+    const wish = user === undefined ? {} : { user };
+    assertEquals(plan({ ...keeping, ...wish }), plan(RANGED), user);
+  }
+  assertEquals(plan({ ...RANGED, user: "1000" }), plan(RANGED));
+});
+
+Deno.test("planIdMap() keeps a number that ranges end below, or at", () => {
+  const small = { start: 100000, count: 10 };
+  const keeping = { subuids: [small], subgids: [small], keepsOwn: true };
+  const { uid } = plan({ ...keeping, user: "1000" });
+  assertEquals(mapText(uid), "1000 1000 1\n0 100000 10\n");
+  const caller = { uid: 10, gid: 10, groups: [10] };
+  const next = { ...keeping, subuids: [small, { start: 500, count: 2 }] };
+  const map = plan({ ...next, caller, user: "10" });
+  assertEquals(mapText(map.uid), "10 10 1\n0 100000 10\n11 500 2\n");
+});
+
 Deno.test("planIdMap() maps the same whoever runs, if there are ranges", () => {
   for (const user of [undefined, "0", "1000", "alice", "7:8"]) {
     assertEquals(plan({ ...RANGED, user, group: "9" }), plan(RANGED));
@@ -144,6 +170,7 @@ Deno.test("planned rows never overlap, and go there and back again", () => {
       subuids: someRanges(random, uid),
       subgids: someRanges(random, gid),
       user: random.pick([undefined, `${uid}`, "7:8", "name"]),
+      keepsOwn: random.below(2) === 0,
     });
     for (const rows of [map.uid, map.gid]) {
       for (const side of ["inside", "outside"] as const) {
@@ -217,7 +244,8 @@ Deno.test("checkMapped() names the id, what is mapped and what to do", () => {
     gid,
     groups: [gid, ...more],
   });
-  const only = `only 65537 from 0 to 65536 are: ${RANGE_ADVICE}`;
+  const only = "only 65537 from 0 to 65536 are: use one of these, or ask for " +
+    "a larger range in /etc/subuid and /etc/subgid";
   assertEquals(
     refusalOf({ uid: 65537, gid: 0, groups: [0] }, map, []),
     `Cannot run as user 65537: it is not mapped, ${only}`,

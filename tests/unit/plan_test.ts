@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Assembly } from "../../ffi/assemble.ts";
 import type { Program, Step } from "../../ffi/step.ts";
 import { UsageError } from "../../src/errors.ts";
-import type { Facts, Kernel, UserNamespace } from "../../src/facts.ts";
+import type { Facts, Kernel, LaterNamespace } from "../../src/facts.ts";
 import {
   type Attachment,
   attachProgram,
@@ -32,7 +32,7 @@ const KERNEL: Kernel = {
 
 const MAP = [{ inside: 0, outside: 1000, count: 1 }];
 
-const NAMESPACE: UserNamespace = {
+const NAMESPACE: LaterNamespace = {
   descriptor: 30,
   map: { uid: MAP, gid: MAP, setgroups: "deny" },
   owner: { uid: 1000, gid: 100, groups: [27] },
@@ -48,7 +48,7 @@ const CONTAINER: Attachment = { pidfd: 9, becomesRoot: false };
 
 const USERS: Attachment = {
   ...CONTAINER,
-  userNamespace: { ...NAMESPACE, groups: [100, 27] },
+  userNamespace: { ...NAMESPACE, groups: [100, 27], isFirst: false },
 };
 
 const FACTS: Facts = {
@@ -168,7 +168,7 @@ Deno.test("every plan fits together", () => {
   assemble(initProgram());
   assemble(supervisorProgram(7));
   assemble(supervisorProgram(7, {
-    ...{ directory: 4, name: "pid", descriptor: 3 },
+    ...{ directory: 4, name: "pid", descriptor: 3, records: "/records" },
     owner: { uid: 1000, gid: 100 },
   }, [5, 6]));
 });
@@ -571,7 +571,9 @@ Deno.test("createProgram() ties a user's volume to no mount of the host", () => 
 });
 
 Deno.test("supervisorProgram() removes a named pid file as its owner alone", () => {
-  const pidFile = { directory: 9, name: "pid", descriptor: 8 };
+  const pidFile = {
+    ...{ directory: 9, name: "pid", descriptor: 8, records: "/records" },
+  };
   const calls = (more: object) => {
     const { steps } = supervisorProgram(7, { ...pidFile, ...more });
     const end = steps.findIndex(({ args }) => args[1] === "pid");

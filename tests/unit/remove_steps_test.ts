@@ -19,7 +19,7 @@ Deno.test("removeSteps() removes by name in an open directory", () => {
 });
 
 Deno.test("removeSteps() has no more rights than a user when it removes", () => {
-  const steps = removeSteps(9, ["upper"], NAMESPACE);
+  const steps = removeSteps(9, ["upper"], NAMESPACE, [100, 27]);
   const order = ["setgroups", "setns", "setresgid", "setresuid", "execve"];
   const places = order.map((name) =>
     steps.findIndex(({ call }) => call === name)

@@ -115,7 +115,7 @@ Deno.test("every tmpfs inside is the owner's", () => {
   const optionsOf = (steps: PlanStep[], type: string) =>
     steps.filter(({ args, call }) => call === "mount" && args[2] === type)
       .map(({ args }) => String(args[4]));
-  const all = [...fileSystemSteps(owner), ...coverSteps(["/x"], owner)];
+  const all = [...fileSystemSteps({ owner }), ...coverSteps(["/x"], owner)];
   const memory = optionsOf(all, "tmpfs");
   assertEquals(memory.length, 6);
   for (const options of memory) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asRootInside } from "./mode.ts";
 import { output } from "./process.ts";
 import { exists } from "./words.ts";
 
@@ -42,6 +43,22 @@ export async function filesBelow(path: string): Promise<string[]> {
     "%P\n",
   ]);
   return list.split("\n").filter((line) => line !== "").sort();
+}
+
+/**
+ * Makes a file somebody's inside.
+ *
+ * @param path The file, or a link itself.
+ * @param uid The user inside.
+ * @param gid The group inside; the one of the same number if absent.
+ */
+export async function ownInside(
+  path: string,
+  uid: number,
+  gid: number = uid,
+): Promise<void> {
+  const words = ["chown", "-h", `${uid}:${gid}`, path];
+  await output([...asRootInside(), ...words]);
 }
 
 /**

@@ -6,6 +6,7 @@
 
 import { dirname } from "@std/path";
 import { fingerprint } from "./files.ts";
+import { isRootless } from "./mode.ts";
 import { output, spawn } from "./process.ts";
 
 /** A directory of the host that must stay as it is, and unread. */
@@ -83,7 +84,7 @@ export function closeTraps(): void {
   sockets.splice(0).forEach((socket) => socket[Symbol.dispose]());
 }
 
-/** What is no directory and no link. */
+/** What is no directory and no link; a device is made by root alone. */
 export const NODES: readonly Trap[] = [
   { what: "a file", lay: (path) => Deno.writeTextFileSync(path, "a file\n") },
   {
@@ -95,10 +96,11 @@ export const NODES: readonly Trap[] = [
     // Closing it removes it.
     lay: (path) => void sockets.push(Deno.listen({ transport: "unix", path })),
   },
-  {
+  ...(isRootless ? [] : [{
     what: "a device",
-    lay: async (path) => void await output(["mknod", path, "c", "1", "5"]),
-  },
+    lay: async (path: string) =>
+      void await output(["mknod", path, "c", "1", "5"]),
+  }]),
 ];
 
 /**

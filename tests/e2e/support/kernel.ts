@@ -4,6 +4,8 @@
  * @module
  */
 
+import { asRootInside, isRootless } from "./mode.ts";
+
 /** A system call that fails. */
 export interface Missing {
   /** Its number; the same on x86_64 and aarch64 from 424 on. */
@@ -47,12 +49,35 @@ os.execvp(sys.argv[2], sys.argv[2:])
 `;
 
 /**
- * Runs `cage` where system calls fail as on a kernel that lacks them.
+ * Runs `cage` where system calls fail as on a kernel that lacks them. A user
+ * may put a filter on in a user namespace of their own.
  *
  * @param missing The calls.
  * @returns Words for `within`.
  */
 export function withoutCalls(...missing: readonly Missing[]): string[] {
+  return [...asRootInside(), ...filtering(missing)];
+}
+
+/**
+ * Runs `cage` as {@linkcode withoutCalls} does, beside another one.
+ *
+ * @param pid A process of that other one.
+ * @param missing The calls.
+ * @returns Words for `within`.
+ */
+export function withoutCallsBeside(
+  pid: number,
+  ...missing: readonly Missing[]
+): string[] {
+  const enter = ["nsenter", `--target=${pid}`, "--user"];
+  return [
+    ...(isRootless ? [...enter, "--preserve-credentials", "--"] : []),
+    ...filtering(missing),
+  ];
+}
+
+function filtering(missing: readonly Missing[]): string[] {
   const words = missing.map(({ call, errno = ENOSYS, second = -1 }) =>
     `${call}:${second}:${errno}`
   );

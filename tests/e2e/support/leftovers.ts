@@ -5,13 +5,8 @@
  */
 
 import { descendants } from "./descendants.ts";
+import { RUN_DIRECTORY } from "./mode.ts";
 import { exists } from "./words.ts";
-
-/** Where instances keep their pid files. */
-export const RUN_DIRECTORY = "/run/microcontainer";
-
-/** Where instances keep their application directories. */
-export const STATE_DIRECTORY = "/var/lib/microcontainer";
 
 /** How long an end may take to be seen, in milliseconds. */
 const PATIENCE_MS = 8_000;

@@ -8,6 +8,7 @@ export * from "./cage.ts";
 export * from "./descendants.ts";
 export * from "./files.ts";
 export * from "./leftovers.ts";
+export * from "./mode.ts";
 export * from "./mounts.ts";
 export * from "./process.ts";
 export * from "./roots.ts";

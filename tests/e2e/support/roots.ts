@@ -5,12 +5,16 @@
  */
 
 import { aptProxies, aptSource } from "./apt.ts";
+import { ownInside } from "./files.ts";
+import { hasRanges, HOME, isRootless } from "./mode.ts";
 import { makeScratch, removeScratch } from "./scratch.ts";
 import { output } from "./process.ts";
 import { exists } from "./words.ts";
 
 /** Where roots stay between runs of the tests. */
-const CACHE = "/var/cache/cage-tests";
+export const ROOTS: string = isRootless
+  ? `${HOME}/.cache/cage-tests`
+  : "/var/cache/cage-tests";
 
 /** Users of {@linkcode busyboxRoot}. */
 export const PASSWD: string = [
@@ -62,7 +66,7 @@ export async function busyboxRoot(
   await Deno.writeTextFile(`${path}/etc/group`, GROUP);
   if (!bare) {
     await Deno.mkdir(`${path}/home/alice`);
-    await Deno.chown(`${path}/home/alice`, 1000, 1000);
+    if (hasRanges) await ownInside(`${path}/home/alice`, 1000);
     await Deno.writeTextFile(`${path}/etc/hosts`, "127.0.0.1 localhost\n");
   }
   return path;
@@ -85,12 +89,12 @@ export function whyNoBusybox(): string | undefined {
  */
 export async function debianRoot(): Promise<string> {
   const { mirror, suite } = aptSource();
-  const path = `${CACHE}/debian-${suite}`;
-  await Deno.mkdir(CACHE, { recursive: true });
-  using lock = await Deno.open(`${CACHE}/lock`, { create: true, write: true });
+  const path = `${ROOTS}/debian-${suite}`;
+  await Deno.mkdir(ROOTS, { recursive: true });
+  using lock = await Deno.open(`${ROOTS}/lock`, { create: true, write: true });
   await lock.lock(true);
   if (exists(path)) return path;
-  const made = makeScratch(CACHE);
+  const made = makeScratch(ROOTS);
   try {
     await Deno.chmod(made, 0o755);
     await output(
@@ -110,12 +114,24 @@ export async function debianRoot(): Promise<string> {
  * @returns A reason, or nothing.
  */
 export function whyNoDebian(): string | undefined {
+  if (isRootless) return whyNoDebianOfOwn();
   if (!exists("/usr/sbin/debootstrap")) return "debootstrap is not installed";
   try {
     aptSource();
     return undefined;
   } catch (error) {
     return `debootstrap has no mirror: ${(error as Error).message}`;
+  }
+}
+
+/** A user is given one whose ids are theirs: debootstrap(8) takes root. */
+function whyNoDebianOfOwn(): string | undefined {
+  try {
+    return exists(`${ROOTS}/debian-${aptSource().suite}`)
+      ? undefined
+      : "the user has no root of Debian, as the suite e2e-rootless gives one";
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { hostMounts, RUN_DIRECTORY, STATE_DIRECTORY } from "./leftovers.ts";
+import { hostMounts } from "./leftovers.ts";
+import {
+  asRootInside,
+  isRootless,
+  RUN_DIRECTORY,
+  STATE_DIRECTORY,
+} from "./mode.ts";
 import { run } from "./process.ts";
 import { exists } from "./words.ts";
 
@@ -30,7 +36,10 @@ export async function removeScratch(path: string): Promise<void> {
     .map((line) => unescapeOctal(line.split(" ")[4]))
     .filter((point) => point === path || point.startsWith(`${path}/`));
   for (const point of points.reverse()) await run(["umount", "-l", point]);
-  await run(["rm", "-rf", "--one-file-system", "--", path]);
+  const remove = ["rm", "-rf", "--one-file-system", "--", path];
+  await run(remove);
+  // What users inside made is theirs.
+  if (isRootless && exists(path)) await run([...asRootInside(), ...remove]);
   if (exists(path)) throw new Error(`Cannot remove ${path}`);
 }
 

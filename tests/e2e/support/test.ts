@@ -7,6 +7,12 @@
 import { assertEquals } from "@std/assert";
 import { cage, sh } from "./cage.ts";
 import { killDescendants, leftovers, newLeftovers } from "./leftovers.ts";
+import {
+  isRootless,
+  RUN_DIRECTORY,
+  SEEN_INSIDE,
+  STATE_DIRECTORY,
+} from "./mode.ts";
 import { killRunning, type Result, type RunOptions } from "./process.ts";
 import { busyboxRoot, whyNoBusybox } from "./roots.ts";
 import {
@@ -29,12 +35,12 @@ export class Context {
 
   /** The application directory of {@linkcode name}. */
   get appDir(): string {
-    return `/var/lib/microcontainer/app-${this.name}`;
+    return `${STATE_DIRECTORY}/app-${this.name}`;
   }
 
   /** The pid file of {@linkcode name}. */
   get pidFile(): string {
-    return `/run/microcontainer/${this.name}.pid`;
+    return `${RUN_DIRECTORY}/${this.name}.pid`;
   }
 
   /** The name of another instance. */
@@ -44,8 +50,8 @@ export class Context {
     return name;
   }
 
-  /** Another directory, somewhere else. */
-  newScratch(parent: string): string {
+  /** Another directory, somewhere else: seen inside unless told otherwise. */
+  newScratch(parent: string = SEEN_INSIDE): string {
     const path = makeScratch(parent);
     this.#scratches.push(path);
     return path;
@@ -94,6 +100,8 @@ export class Context {
 export interface TestOptions {
   /** Why it cannot run here. */
   readonly skip?: string;
+  /** What it does that only root of the machine may, after "it". */
+  readonly takesRoot?: string;
   /** Whether it runs without `cage`. */
   readonly withoutCage?: boolean;
 }
@@ -110,7 +118,7 @@ export function test(
   body: (context: Context) => Promise<void> | void,
   options: TestOptions = {},
 ): void {
-  const skip = options.skip ?? whyNoTests();
+  const skip = options.skip ?? whyNoRoot(options) ?? whyNoTests();
   if (skip !== undefined) {
     console.log(`Skipped: ${name}: ${skip}`);
     Deno.test.ignore(`${name} (skipped: ${skip})`, () => {});
@@ -140,10 +148,24 @@ async function runTest(
   assertEquals(left, [], "The test left something behind");
 }
 
+function whyNoRoot({ takesRoot }: TestOptions): string | undefined {
+  if (!isRootless || takesRoot === undefined) return undefined;
+  return `only root may: it ${takesRoot}`;
+}
+
 /** Tells why none of these tests can run. */
 function whyNoTests(): string | undefined {
-  if (Deno.uid() !== 0) return "only root may start these containers";
-  return whyNoBusybox();
+  return whyNoBusybox() ?? (isRootless ? whyNoUserNamespaces() : undefined);
+}
+
+let whyNot: { readonly reason?: string } | undefined;
+
+function whyNoUserNamespaces(): string | undefined {
+  whyNot ??= new Deno.Command("unshare", { args: ["--user", "true"] })
+      .outputSync().success
+    ? {}
+    : { reason: "this machine lets no user make user namespaces" };
+  return whyNot.reason;
 }
 
 /**

@@ -132,7 +132,11 @@ export function removePeople({ mallory, plain, group }: People): void {
 
 /** Where `cage` keeps what is a user's. */
 export function directoriesOf(uid: number): string[] {
-  return [RUN_DIRECTORY, STATE_DIRECTORY].map((path) => `${path}/user/${uid}`);
+  return [
+    ...[RUN_DIRECTORY, STATE_DIRECTORY].map((path) => `${path}/user/${uid}`),
+    // Of a copy without the set-user-ID bit.
+    `/tmp/microcontainer-${uid}`,
+  ];
 }
 
 /** Processes any of whose ids is the user's, or of the user's range. */
