@@ -15,6 +15,7 @@ import { S_ISUID } from "../ffi/file_types.ts";
 import type { CheckedKernel, CheckFacts } from "./check_report.ts";
 import { Descriptors } from "./descriptors.ts";
 import { findCaller, findKernel } from "./host.ts";
+import { isThere } from "./location.ts";
 import { POLICY_FILE } from "./policy.ts";
 import { findPrivilege, type Privilege } from "./privilege.ts";
 import { copyOf } from "./sources.ts";
@@ -45,7 +46,7 @@ export function findCheckFacts(): CheckFacts {
     program,
     isSetuid: isSetuid(program),
     policyFile: POLICY_FILE,
-    hasPolicyFile: exists(POLICY_FILE),
+    hasPolicyFile: isThere(POLICY_FILE),
     policy,
     kernel: findCheckedKernel(privilege),
     ...(standing === "rootless" ? tryRootless(caller) : {}),
@@ -58,10 +59,10 @@ function findCheckedKernel({ standing }: Privilege): CheckedKernel {
   return {
     overlay: findKernel({ standing }).overlay,
     ...(standing === "rootless" ? {} : { idmappedLayers: canMapIds() }),
-    userNamespaces: exists("/proc/self/ns/user"),
+    userNamespaces: isThere("/proc/self/ns/user"),
     ...(most === undefined ? {} : { maxUserNamespaces: most }),
-    seccomp: exists("/proc/sys/kernel/seccomp"),
-    cgroupNamespaces: exists("/proc/self/ns/cgroup"),
+    seccomp: isThere("/proc/sys/kernel/seccomp"),
+    cgroupNamespaces: isThere("/proc/self/ns/cgroup"),
   };
 }
 
@@ -98,14 +99,5 @@ function numberIn(path: string): number | undefined {
     return Number(Deno.readTextFileSync(path));
   } catch {
     return undefined;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }

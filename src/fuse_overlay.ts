@@ -19,7 +19,6 @@
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
-  CLD_EXITED,
   CLONE_NEWNS,
   CLONE_NEWUSER,
   CLOSE_RANGE_CLOEXEC,
@@ -29,10 +28,8 @@ import {
   O_RDONLY,
   O_RDWR,
   O_WRONLY,
-  P_PID,
   PR_CAP_AMBIENT,
   SIGINFO,
-  WEXITED,
 } from "../ffi/constants.ts";
 import { S_IFREG } from "../ffi/file_types.ts";
 import type { Program } from "../ffi/step.ts";
@@ -40,13 +37,17 @@ import type { Identity } from "./caller.ts";
 import type { Skeleton } from "./facts.ts";
 import { FUSE_PROGRAM } from "./fuse_words.ts";
 import { ROOT } from "./overlay.ts";
-import { endWithParent, startProcess, unblockSignals } from "./process.ts";
+import {
+  endWithParent,
+  startProcess,
+  unblockSignals,
+  waitForProcess,
+} from "./process.ts";
 import { quote } from "./quote.ts";
 import { CAPABILITY_VERSION } from "./restrictions.ts";
 import {
   attachMount,
   copyMount,
-  goTo,
   INERT,
   label,
   NONE,
@@ -368,30 +369,9 @@ function capabilitySteps(): PlanStep[] {
 /** It goes to the background, and ends, when it serves. */
 function waitSteps({ program }: FuseOverlay): PlanStep[] {
   const why = `Cannot start ${quote(program)}`;
-  const info = { buffer: "fuse-info" };
   return [
     startProcess("fuse", 0, "execute-fuse", why),
-    { name: "fuse-id", call: "load", args: [{ buffer: "fuse" }, 0] },
-    {
-      name: "wait-for-fuse",
-      call: "waitid",
-      args: [P_PID, { result: "fuse-id" }, info, WEXITED, NONE],
-      onError: { errno: "EINTR", goto: "wait-for-fuse" },
-      why,
-    },
-    {
-      call: "load",
-      args: [{ ...info, offset: SIGINFO.code }, -CLD_EXITED],
-      ifZero: "fuse-exited",
-    },
-    goTo("fuse-failed"),
-    {
-      name: "fuse-exited",
-      call: "load",
-      args: [{ ...info, offset: SIGINFO.status }, 0],
-      ifZero: "fuse-serves",
-    },
-    { name: "fuse-failed", call: "exit_group", args: [1] },
+    ...waitForProcess("fuse", "fuse-serves", why),
     label("fuse-serves"),
   ];
 }

@@ -34,6 +34,30 @@ export function pathOf(descriptor: number): string {
 }
 
 /**
+ * Tells whether there is anything at a path, were it a link to nowhere.
+ *
+ * @param path The path.
+ * @returns Whether there is, as far as this process can look.
+ *
+ * @example The root directory
+ * ```ts
+ * import { isThere } from "cage/src/location.ts";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isThere("/"));
+ * assert(!isThere("/proc/nothing"));
+ * ```
+ */
+export function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * Tells in which of some directories of root an open file is. The answer is
  * about the file, not about a path that somebody may be changing.
  *

@@ -12,7 +12,6 @@
 
 import {
   AT_FDCWD,
-  CLD_EXITED,
   CLONE_FILES,
   CLONE_NEWNS,
   FSCONFIG_CMD_CREATE,
@@ -25,13 +24,11 @@ import {
   MS_NODEV,
   O_CLOEXEC,
   O_PATH,
-  P_PID,
   SIGINFO,
-  WEXITED,
 } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Kernel, LaterNamespace, Skeleton } from "./facts.ts";
-import { startProcess } from "./process.ts";
+import { startProcess, waitForProcess } from "./process.ts";
 import { quote } from "./quote.ts";
 import {
   attachMount,
@@ -155,31 +152,9 @@ function inUserNamespace(
   steps: readonly PlanStep[],
 ): PlanStep[] {
   const why = "Cannot start the process that mounts the overlay";
-  const info = { buffer: "mounter-info" };
   return [
     startProcess("mounter", CLONE_FILES, "mount-overlay", why),
-    { name: "mounter-id", call: "load", args: [{ buffer: "mounter" }, 0] },
-    {
-      name: "wait-for-mounter",
-      call: "waitid",
-      args: [P_PID, { result: "mounter-id" }, info, WEXITED, NONE],
-      onError: { errno: "EINTR", goto: "wait-for-mounter" },
-      why,
-    },
-    {
-      call: "load",
-      args: [{ ...info, offset: SIGINFO.code }, -CLD_EXITED],
-      ifZero: "mounter-exited",
-    },
-    goTo("mounter-failed"),
-    {
-      name: "mounter-exited",
-      call: "load",
-      args: [{ ...info, offset: SIGINFO.status }, 0],
-      ifZero: "overlay-mounted",
-    },
-    // It has told why.
-    { name: "mounter-failed", call: "exit_group", args: [1] },
+    ...waitForProcess("mounter", "overlay-mounted", why),
     label("mount-overlay"),
     ...enterUserNamespace(namespace),
     {

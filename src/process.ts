@@ -7,24 +7,28 @@
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
+  CLD_EXITED,
   CLONE_PARENT_SETTID,
   CLONE_VFORK,
   CLONE_VM,
   CLOSE_RANGE_CLOEXEC,
   O_PATH,
+  P_PID,
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
   SIG_SETMASK,
   SIGACTION_SIZE,
+  SIGINFO,
   SIGNALS,
   SIGSET_SIZE,
+  WEXITED,
 } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Argument } from "../ffi/step.ts";
 import { type CommandLine, searchPath } from "./environment.ts";
 import type { Rendezvous } from "./lookup.ts";
 import { quote } from "./quote.ts";
-import { NONE, openInside, type PlanStep } from "./step.ts";
+import { goTo, NONE, openInside, type PlanStep } from "./step.ts";
 import type { ResolvedUser } from "./users.ts";
 
 /** The mask of the files that a command makes: as at a login. */
@@ -163,6 +167,58 @@ export function startProcess(
     why,
     hints: { EAGAIN: "too many processes run: raise the limit (ulimit -u)" },
   };
+}
+
+/**
+ * Waits for the end of a process of {@linkcode startProcess}. If it has failed,
+ * it has told why, and this one ends too.
+ *
+ * @param name The name that it was started by, also that of a buffer with its
+ * id. One with `-info` after it is of the size of `SIGINFO`.
+ * @param ended The step to go on with.
+ * @param why The sentence for a failure.
+ * @returns The steps; `zero` must be a buffer of the program.
+ *
+ * @example What is waited for
+ * ```ts
+ * import { waitForProcess } from "cage/src/process.ts";
+ * import { assert } from "@std/assert";
+ *
+ * const steps = waitForProcess("mounter", "mounted", "Cannot wait");
+ * assert(steps.some(({ call }) => call === "waitid"));
+ * ```
+ */
+export function waitForProcess(
+  name: string,
+  ended: string,
+  why: string,
+): PlanStep[] {
+  const [id, wait] = [`${name}-id`, `wait-for-${name}`];
+  const [exited, failed] = [`${name}-exited`, `${name}-failed`];
+  const info = { buffer: `${name}-info` };
+  return [
+    { name: id, call: "load", args: [{ buffer: name }, 0] },
+    {
+      name: wait,
+      call: "waitid",
+      args: [P_PID, { result: id }, info, WEXITED, NONE],
+      onError: { errno: "EINTR", goto: wait },
+      why,
+    },
+    {
+      call: "load",
+      args: [{ ...info, offset: SIGINFO.code }, -CLD_EXITED],
+      ifZero: exited,
+    },
+    goTo(failed),
+    {
+      name: exited,
+      call: "load",
+      args: [{ ...info, offset: SIGINFO.status }, 0],
+      ifZero: ended,
+    },
+    { name: failed, call: "exit_group", args: [1] },
+  ];
 }
 
 /**

@@ -34,7 +34,7 @@ import type {
 } from "./facts.ts";
 import { refusalOf } from "./failure.ts";
 import { absolute } from "./layout.ts";
-import { directoryOf, pathOf } from "./location.ts";
+import { directoryOf, isThere, pathOf } from "./location.ts";
 import { makeDirectories } from "./make_directories.ts";
 import { MAX_LAYERS } from "./overlay.ts";
 import { POLICY_FILE } from "./policy.ts";
@@ -134,6 +134,7 @@ export function openConsole(
   }
   try {
     const mount = takeMount(terminal, caller, kept);
+    // What the kernel tells of a file elsewhere is no path here.
     return typeof mount === "string" && !isThere(mount) ? undefined : mount;
   } catch (error) {
     if (error instanceof SyscallError) return undefined;
@@ -222,16 +223,6 @@ function takeMount(
   return caller.standing === "rootless"
     ? pathOf(file)
     : kept.keep(copyOf(file, recursive));
-}
-
-/** What the kernel tells of a file elsewhere is no path here. */
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Stands for any other error among hints. */
