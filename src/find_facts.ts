@@ -227,7 +227,7 @@ function hiddenIn(layers: readonly Layer[], client: Client): Hidden[] {
     return hiddenBelow(mounts, mountId, pathOf(layer.directory))
       .flatMap((path): Hidden[] => {
         const found = lookIn(layer.directory, path);
-        if (found === undefined) return [];
+        if (found === undefined || isClosed(layer, path, client)) return [];
         return [{
           path,
           kind: isOfType(found.mode, S_IFDIR) ? "directory" : "file",
@@ -235,6 +235,21 @@ function hiddenIn(layers: readonly Layer[], client: Client): Hidden[] {
       });
   });
   return [...new Map(hidden.map((place) => [place.path, place])).values()];
+}
+
+/**
+ * Whether a directory of root's on the way keeps the caller from a place, which
+ * nobody but root can change. There it could not be covered as the caller, and
+ * need not be.
+ */
+function isClosed(layer: Layer, path: string, client: Client): boolean {
+  if (layer.isMapped) return false;
+  const way = [".", ...prefixes(path)];
+  const seen = way.findLastIndex((place) =>
+    lookIn(layer.directory, place, client) !== undefined
+  );
+  if (seen === way.length - 1) return false;
+  return lookIn(layer.directory, way[Math.max(seen, 0)])?.uid === 0;
 }
 
 /** Root inside cannot read what root's home has, and so gets an empty one. */

@@ -59,8 +59,11 @@ export function makeDirectories(
 export function makeOwnDirectory(path: string): void {
   const hint = "set XDG_DATA_HOME and XDG_RUNTIME_DIR to directories of yours";
   makeDirectories(path, () => ({ mode: 0o700 }), hint);
-  const { mode, uid } = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
-  const isOwn = uid === ids().uid[0] && isOfType(mode, S_IFDIR);
+  // A link of this user's may lead to a larger disk.
+  const link = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+  const { mode, uid } = statx(AT_FDCWD, path);
+  const isOwn = [link.uid, uid].every((owner) => owner === ids().uid[0]) &&
+    isOfType(mode, S_IFDIR);
   if (isOwn && (mode & 0o022) === 0) return;
   const reason = isOwn ? "others can write to it" : "it is somebody else's";
   throw new CageError(

@@ -232,6 +232,25 @@ test("launch() runs hundreds of containers at the same time", async (t) => {
   );
 }, OPTIONS);
 
+test("launch() starts containers while others are being started", async (t) => {
+  const { launch } = await load();
+  const spec = await specOf(t, "exit 7", { ephemeral: true });
+  const codes = await Promise.all(
+    Array.from({ length: 8 }, async (_, at) => {
+      const found: number[] = [];
+      for (let launched = 0; launched < 5; launched++) {
+        const handle = await launch(
+          { ...spec, name: `${t.name}.${at}` },
+          SILENT,
+        );
+        found.push((await handle.status).code);
+      }
+      return found;
+    }),
+  );
+  assertEquals(codes.flat(), Array(40).fill(7));
+}, OPTIONS);
+
 test(
   "launch() leaves the event loop free while a container runs",
   async (t) => {

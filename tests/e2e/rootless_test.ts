@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { dirname } from "@std/path";
 import {
   afterMounting,
   busyboxRoot,
@@ -113,6 +114,90 @@ test("cage ignores XDG variables that are relative or empty", async (t) => {
   const names = [...Deno.readDirSync(t.scratch)].map(({ name }) => name);
   assertEquals(names.sort(), ["home", "root"]);
 }, ROOTLESS);
+
+test("cage keeps no files where others could change them", async (t) => {
+  const others = `${t.scratch}/others`;
+  Deno.mkdirSync(`${others}/microcontainer`, { recursive: true });
+  Deno.chmodSync(`${others}/microcontainer`, 0o777);
+  // Root's, but nothing is to be made in it.
+  const roots = `${t.scratch}/roots`;
+  Deno.mkdirSync(roots);
+  Deno.symlinkSync("/", `${roots}/microcontainer`);
+  const reasons = {
+    [others]: "others can write to it",
+    [roots]: "it is somebody else's",
+  };
+  for (const [directory, reason] of Object.entries(reasons)) {
+    for (const name of PLACES) {
+      const { status, stdout, stderr } = await t.cage(["true"], {
+        env: { [name]: directory },
+      });
+      assertEquals([status, stdout], [125, ""]);
+      assertEquals(
+        stderr,
+        `cage: Cannot use directory "${directory}/microcontainer": ` +
+          `${reason}: remove it, or set XDG_DATA_HOME and XDG_RUNTIME_DIR to ` +
+          "directories of yours\n",
+      );
+    }
+  }
+}, ROOTLESS);
+
+test("cage follows a user's own link to where there is room", async (t) => {
+  const [data, disk] = [`${t.scratch}/data`, `${t.scratch}/disk`];
+  Deno.mkdirSync(data);
+  Deno.mkdirSync(disk);
+  Deno.symlinkSync(disk, `${data}/microcontainer`);
+  const { status, stderr } = await t.cage(sh("echo x >/made"), {
+    env: { XDG_DATA_HOME: data },
+  });
+  assertEquals([status, stderr], [0, ""]);
+  const made = `${disk}/app-${t.name}/upper/made`;
+  assertEquals(Deno.readTextFileSync(made), "x\n");
+}, ROOTLESS);
+
+test("cage shows a user no storage of containers inside", async (t) => {
+  const place = t.newScratch();
+  const [upper, work] = [`${place}/upper`, `${place}/work`];
+  const directories = ["-U", upper, "-w", work];
+  const usual = dirname(t.appDir);
+  Deno.mkdirSync(usual, { recursive: true, mode: 0o700 });
+  const script = `echo x >/made; ls -A ${upper} ${work} ${usual}`;
+  const { status, stderr, stdout } = await cage([
+    ...["-n", t.name, ...directories, ...sh(script)],
+  ]);
+  assertEquals([status, stderr], [0, ""]);
+  assertEquals(
+    stdout.trim().split("\n").filter((line) => line !== "").sort(),
+    [upper, work, usual].map((path) => `${path}:`).sort(),
+  );
+  assertEquals(Deno.readTextFileSync(`${upper}/made`), "x\n");
+}, ROOTLESS);
+
+test("cage gives one id where nothing gains privileges", async (t) => {
+  const { status, stderr, stdout } = await t.cage(
+    ["cat", "/proc/self/uid_map"],
+    { within: ["setpriv", "--no-new-privs"] },
+  );
+  assertEquals([status, stderr], [0, ""]);
+  assertEquals(stdout.trim().split(/\s+/), ["0", `${UID}`, "1"]);
+}, ROOTLESS);
+
+test("cage keeps its memory from a user's init script", async (t) => {
+  // pid 1 has the launcher's still.
+  const script = `${t.scratch}/script`;
+  const lines = [
+    ...["environ", "maps", "auxv"].map((name) =>
+      `cat /proc/1/${name} >/dev/null 2>&1 && echo read ${name}`
+    ),
+    "ls /proc/1/fd/ >/dev/null 2>&1 && echo listed",
+    "readlink /proc/1/exe",
+    "test -r /proc/self/environ && echo own",
+  ];
+  Deno.writeTextFileSync(script, `${lines.join("\n")}\ntrue\n`);
+  const { status, stderr, stdout } = await t.cage(["-i", script, "true"]);
+  assertEquals([status, stderr, stdout], [0, "", "own\n"]);
+}, RANGES);
 
 test(
   "cage says what a user can do where there is no place for files",

@@ -44,6 +44,42 @@ attack("What a mount hides outside is not seen in a layer", async (t) => {
   assertEquals(await output(["cat", `${lower}/hidden/file`]), "secret\n");
 });
 
+attack(
+  "What is mounted where the user cannot go is in nobody's way",
+  async (t) => {
+    const lower = await busyboxRoot(`${t.scratch}/lower`);
+    for (const name of ["closed", "closed/below"]) {
+      await Deno.mkdir(`${lower}/${name}`);
+      await Deno.chmod(`${lower}/${name}`, 0o700);
+    }
+    await Deno.mkdir(`${lower}/closed/below/mount`);
+    await Deno.writeTextFile(`${lower}/closed/below/mount/file`, "secret\n");
+    const within = afterMounting(
+      `mount -t tmpfs none '${lower}/closed/below/mount'`,
+    );
+    const script = "cat /closed/below/mount/file; chmod 755 /closed; " +
+      "mv /closed /moved; cat /*/below/mount/file; echo over";
+    for (const person of [t.mallory, t.plain]) {
+      const { status, stdout } = await t.cage(person, [
+        ...["--ephemeral", "-l", lower, ...sh(script)],
+      ], { within });
+      assertEquals([status, stdout], [0, "over\n"]);
+      // Whoever can open a directory cannot close it to be shown what is hidden.
+      await Deno.chown(`${lower}/closed`, person.uid, 0);
+      await Deno.chmod(`${lower}/closed`, 0);
+      const { stderr } = await t.cage(person, [
+        ...["--ephemeral", "-l", lower, "true"],
+      ], { within });
+      assertEquals(
+        stderr,
+        'cage: Cannot cover "/closed/below/mount", which a mount hides outside: ' +
+          "permission denied\n",
+      );
+      await Deno.chown(`${lower}/closed`, 0, 0);
+    }
+  },
+);
+
 attack("The home of root is empty for who is not root", async (t) => {
   const lower = await busyboxRoot(`${t.scratch}/lower`);
   await Deno.chmod(`${lower}/root`, 0o755);

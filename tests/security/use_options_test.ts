@@ -356,6 +356,21 @@ test("--check tells each caller what they may do and why", async (t) => {
   assert(none.includes("may start containers as the kernel lets everybody: "));
 });
 
+test("A set-user-ID bit of somebody who is not root lends nothing", async (t) => {
+  const copy = `${t.scratch}/copy`;
+  await Deno.copyFile(t.cageFile, copy);
+  await Deno.chown(copy, t.plain.uid, 0);
+  await Deno.chmod(copy, 0o4755);
+  const { status, stderr, stdout } = await t.run(t.mallory, [copy, "true"]);
+  assertEquals([status, stdout], [125, ""]);
+  assertEquals(
+    stderr,
+    "cage: Cannot start a container: the set-user-ID bit of this program " +
+      `makes it user ${t.plain.uid}, who is not root of this machine: use a ` +
+      "copy without the bit\n",
+  );
+});
+
 test("What --check calls the user's is what there is", async (t) => {
   const text = (await t.cage(t.mallory, ["--check"])).stdout;
   const [, storage] = /changes are in "([^"]+)"/.exec(text) ?? [];
