@@ -14,16 +14,11 @@ import {
   O_CLOEXEC,
   O_RDWR,
 } from "../ffi/constants.ts";
-import {
-  ALL_SIGNALS,
-  close,
-  pidfdOpen,
-  rtSigprocmask,
-  waitPidfd,
-} from "../ffi/libc.ts";
+import { close, waitPidfd } from "../ffi/libc.ts";
 import { CageError } from "./errors.ts";
 import { errorOf } from "./failure.ts";
 import { unblockSignals } from "./process.ts";
+import { startQuietly } from "./quiet_start.ts";
 import { quote } from "./quote.ts";
 import { Said } from "./said.ts";
 import type { PlanStep } from "./step.ts";
@@ -51,13 +46,7 @@ export class MapHelper implements Disposable {
     this.#block.append({
       steps: stepsOf(program, args, this.#said.descriptor, this.#cannot),
     });
-    // No handler of the runtime may run in it, see signal-safety(7).
-    const mask = rtSigprocmask(ALL_SIGNALS);
-    try {
-      this.#pidfd = pidfdOpen(this.#block.start(CLONE_VFORK));
-    } finally {
-      rtSigprocmask(mask);
-    }
+    this.#pidfd = startQuietly(this.#block, CLONE_VFORK).pidfd;
   }
 
   /**

@@ -6,19 +6,12 @@
 
 import { Block } from "../ffi/block.ts";
 import { CLD_EXITED, SIGNALS } from "../ffi/constants.ts";
-import {
-  ALL_SIGNALS,
-  close,
-  type Ended,
-  pidfdOpen,
-  pidfdSendSignal,
-  rtSigprocmask,
-  waitPidfd,
-} from "../ffi/libc.ts";
+import { close, type Ended, pidfdSendSignal, waitPidfd } from "../ffi/libc.ts";
 import { CageError, type LaunchError } from "./errors.ts";
 import { errorOf } from "./failure.ts";
 import { type FuseOverlay, fuseProgram } from "./fuse_overlay.ts";
 import { fuseFailed } from "./fuse_words.ts";
+import { startQuietly } from "./quiet_start.ts";
 import { Said } from "./said.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
@@ -62,13 +55,7 @@ class Helper implements Disposable {
   #hasEnded = false;
 
   constructor(block: Block) {
-    // No handler of the runtime may run in it, see signal-safety(7).
-    const mask = rtSigprocmask(ALL_SIGNALS);
-    try {
-      this.pidfd = pidfdOpen(block.start(0));
-    } finally {
-      rtSigprocmask(mask);
-    }
+    this.pidfd = startQuietly(block, 0).pidfd;
   }
 
   wait(): Ended {

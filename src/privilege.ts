@@ -5,6 +5,7 @@
  */
 
 import { ids, syscall } from "../ffi/libc.ts";
+import { effectiveCapabilities } from "./capabilities.ts";
 import type { Identity, Standing } from "./caller.ts";
 import { CageError } from "./errors.ts";
 import { isInFirstNamespace } from "./find_userns.ts";
@@ -52,9 +53,7 @@ const CAP_SYS_ADMIN = 21n;
 
 /** Root of a container can have neither the namespace nor the capability. */
 function isRootOfMachine(): boolean {
-  const status = Deno.readTextFileSync("/proc/self/status");
-  const effective = BigInt(`0x${/^CapEff:\t(.*)$/m.exec(status)?.[1] ?? "0"}`);
-  return (effective >> CAP_SYS_ADMIN & 1n) === 1n &&
+  return (effectiveCapabilities() >> CAP_SYS_ADMIN & 1n) === 1n &&
     isInFirstNamespace();
 }
 

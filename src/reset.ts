@@ -8,12 +8,9 @@ import { basename, dirname } from "@std/path";
 import { Block } from "../ffi/block.ts";
 import { AT_FDCWD, O_PATH, O_RDONLY } from "../ffi/constants.ts";
 import {
-  ALL_SIGNALS,
   close,
   hasErrno,
   open,
-  pidfdOpen,
-  rtSigprocmask,
   syscall,
   SyscallError,
   waitPidfd,
@@ -29,6 +26,7 @@ import type { LaterNamespace } from "./facts.ts";
 import { refusalOf } from "./failure.ts";
 import { claimInstance, releaseClaim } from "./instances.ts";
 import { type Layout, layoutOf } from "./layout.ts";
+import { startQuietly } from "./quiet_start.ts";
 import { quote } from "./quote.ts";
 import { removeSteps } from "./remove_steps.ts";
 import type { ContainerSpec } from "./spec.ts";
@@ -121,9 +119,7 @@ function* removeDirectory(
 function* remove(steps: readonly PlanStep[]): Waiting<number> {
   using block = new Block();
   block.append({ steps });
-  const mask = rtSigprocmask(ALL_SIGNALS);
-  const pidfd = pidfdOpen(block.start(0));
-  rtSigprocmask(mask);
+  const { pidfd } = startQuietly(block, 0);
   try {
     yield* untilReadable(pidfd);
     return waitPidfd(pidfd)!.status;

@@ -6,22 +6,14 @@
 
 import { Block, type Failure } from "../ffi/block.ts";
 import { CLONE_NEWUSER } from "../ffi/constants.ts";
-import {
-  ALL_SIGNALS,
-  close,
-  pidfdOpen,
-  pipe2,
-  rtSigprocmask,
-  SyscallError,
-  waitPidfd,
-  write,
-} from "../ffi/libc.ts";
+import { close, pipe2, SyscallError, waitPidfd, write } from "../ffi/libc.ts";
 import type { Caller } from "./caller.ts";
 import { CageError } from "./errors.ts";
 import { errorOf } from "./failure.ts";
 import { findComposition } from "./find_composition.ts";
 import { findNamespaceReadings, findRefusal } from "./find_userns.ts";
 import { NAMESPACES } from "./plan.ts";
+import { startQuietly } from "./quiet_start.ts";
 import { readOnlyPlaces } from "./read_only_places.ts";
 import { trialProgram } from "./trial_program.ts";
 import { planNamespace } from "./user_namespace.ts";
@@ -87,19 +79,15 @@ function run(
   begin: (pid: number) => void,
   end: () => void,
 ): void {
-  const mask = rtSigprocmask(ALL_SIGNALS);
   let pidfd: number;
   let pid: number;
   try {
-    pid = block.start(NAMESPACES | CLONE_NEWUSER);
-    pidfd = pidfdOpen(pid);
+    ({ pid, pidfd } = startQuietly(block, NAMESPACES | CLONE_NEWUSER));
   } catch (error) {
     end();
     if (!(error instanceof SyscallError)) throw error;
     const refused = { what: "clone", errno: error.errno } as const;
     throw new CageError(usernsRefusal(refused, findNamespaceReadings()));
-  } finally {
-    rtSigprocmask(mask);
   }
   try {
     begin(pid);

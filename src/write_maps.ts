@@ -7,6 +7,7 @@
 import { O_WRONLY } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { close, ids, open, SyscallError, write } from "../ffi/libc.ts";
+import { effectiveCapabilities } from "./capabilities.ts";
 import { CageError } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import { findProgram } from "./find_program.ts";
@@ -42,7 +43,8 @@ export function findMapHelpers(
   path: string | undefined,
 ): MapHelpers | undefined {
   // Their set-user-ID bits do nothing then.
-  if (/^NoNewPrivs:\t1$/m.test(status())) return undefined;
+  const status = Deno.readTextFileSync("/proc/self/status");
+  if (/^NoNewPrivs:\t1$/m.test(status)) return undefined;
   const uid = findProgram("newuidmap", path);
   const gid = findProgram("newgidmap", path);
   return uid === undefined || gid === undefined ? undefined : { uid, gid };
@@ -121,14 +123,7 @@ function helper(
 const SETTING_IDS = 1n << 6n | 1n << 7n;
 
 function maySetIds(): boolean {
-  const effective = BigInt(
-    `0x${/^CapEff:\t(.*)$/m.exec(status())?.[1] ?? "0"}`,
-  );
-  return (effective & SETTING_IDS) === SETTING_IDS;
-}
-
-function status(): string {
-  return Deno.readTextFileSync("/proc/self/status");
+  return (effectiveCapabilities() & SETTING_IDS) === SETTING_IDS;
 }
 
 const HINTS: Readonly<Record<number, string>> = {
