@@ -8,15 +8,11 @@
 import { SyscallError } from "./ffi/libc.ts";
 import { checkArguments } from "./src/arguments.ts";
 import { blockSignals } from "./src/block_signals.ts";
-import { checkReport } from "./src/check_report.ts";
-import { findCheckFacts } from "./src/check.ts";
 import { drive, InterruptedError } from "./src/drive.ts";
 import { CageError, STATUS_FAILED } from "./src/errors.ts";
 import { reasonOf } from "./src/failure.ts";
 import { parseFlags } from "./src/flags.ts";
-import { helpText, versionText } from "./src/help.ts";
 import { start, stop } from "./src/launcher.ts";
-import { reset } from "./src/reset.ts";
 import { supervise } from "./src/supervise.ts";
 import { VERSION } from "./src/version.ts";
 
@@ -27,9 +23,9 @@ import { VERSION } from "./src/version.ts";
  * @returns The exit status, unless this process becomes the supervisor of a
  * command, whose status it ends with.
  */
-export function main(argv: readonly string[]): number {
+export async function main(argv: readonly string[]): Promise<number> {
   try {
-    return run(argv);
+    return await run(argv);
   } catch (error) {
     // Whoever pressed Ctrl-C knows.
     if (error instanceof InterruptedError) return error.status;
@@ -38,29 +34,37 @@ export function main(argv: readonly string[]): number {
   }
 }
 
-function run(argv: readonly string[]): number {
+/** What a launch does not need is loaded when it is asked for. */
+async function run(argv: readonly string[]): Promise<number> {
   checkArguments(argv);
   const invocation = parseFlags(argv);
   switch (invocation.kind) {
-    case "help":
-      console.log(helpText());
-      return 0;
-    case "version":
-      console.log(versionText(VERSION));
-      return 0;
-    case "check":
-      console.log(checkReport(findCheckFacts()).join("\n"));
-      return 0;
-    case "reset":
-      if (invocation.stops) drive(stop(invocation.spec));
-      drive(reset(invocation.spec));
-      return 0;
-    case "kill":
-      drive(stop(invocation.spec));
-      return 0;
     case "run":
       blockSignals();
-      return supervise(drive(start(invocation.spec)));
+      return supervise(await drive(start(invocation.spec)));
+    case "kill":
+      await drive(stop(invocation.spec));
+      return 0;
+    case "reset": {
+      const { reset } = await import("./src/reset.ts");
+      if (invocation.stops) await drive(stop(invocation.spec));
+      await drive(reset(invocation.spec));
+      return 0;
+    }
+    case "check": {
+      const { findCheckFacts } = await import("./src/check.ts");
+      const { checkReport } = await import("./src/check_report.ts");
+      console.log(checkReport(findCheckFacts()).join("\n"));
+      return 0;
+    }
+    case "help":
+    case "version": {
+      const { helpText, versionText } = await import("./src/help.ts");
+      console.log(
+        invocation.kind === "help" ? helpText() : versionText(VERSION),
+      );
+      return 0;
+    }
   }
 }
 
@@ -74,4 +78,4 @@ function sentenceOf(error: unknown): string {
   return `Cannot go on: ${what}: this is a defect of cage, please report it`;
 }
 
-if (import.meta.main) Deno.exit(main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -42,4 +42,4 @@ export {
 } from "./src/library.ts";
 export type { ContainerSpec, Volume } from "./src/spec.ts";
 
-if (import.meta.main) Deno.exit(main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -5,12 +5,13 @@
  * deno run -A .ci/build.ts [--import-map=FILE] [--entry=main.ts] -o bin/cage
  * ```
  *
- * The program is bundled into one script, which is put behind the entry guard
+ * The program is bundled into a script for what every launch needs, and others
+ * for what is loaded when it is needed. They are put behind the entry guard
  * (`ffi/guard.ts`) in one of two ways:
  *
- * - `deno compile` joins it to the runtime base, where that can be had;
- * - otherwise it travels in the environment that the guard gives to the full
- *   `deno`, whose arguments are a few words that run it.
+ * - `deno compile` joins them to the runtime base, where that can be had;
+ * - otherwise they travel in the environment that the guard gives to the full
+ *   `deno`, whose arguments are a few words that run the first.
  *
  * Both start with the same environment, and equal inputs give equal bytes.
  * The guard comes last, since it must be told where `deno compile` has moved
@@ -19,15 +20,16 @@
  * @module
  */
 
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { addGuard } from "../ffi/guard.ts";
-import { functionBody } from "./build/script.ts";
+import { functionBody, LOADER } from "./build/script.ts";
 
 /** What is built from what. */
 export interface BuildOptions {
   /** The main module. */
   readonly entry: string;
-  /** The program file to write; the bundle is kept beside it. */
+  /** The program file to write. */
   readonly output: string;
   /** The import map, if not that of `deno.json`. */
   readonly importMap?: string;
@@ -70,11 +72,14 @@ const RUN_ARGUMENTS: readonly string[] = [
   "--quiet",
 ];
 
-const SCRIPT_VARIABLE = "CAGE_SCRIPT";
+// Before the name of each file of the bundle.
+const VARIABLE = "CAGE_SCRIPT_";
 
-const START = `const script=Deno.env.get("${SCRIPT_VARIABLE}");` +
-  `Deno.env.delete("${SCRIPT_VARIABLE}");` +
-  "await Object.getPrototypeOf(async()=>{}).constructor(script)()";
+const START = (main: string) =>
+  "const F=Object.getPrototypeOf(async()=>{}).constructor," +
+  `L={},l=(n)=>L[n]??=F("${LOADER}",t("${VARIABLE}"+n))(l),` +
+  "t=(v)=>{const s=Deno.env.get(v);Deno.env.delete(v);return s};" +
+  `await l("${main}")`;
 
 // What can be fetched is fetched within this time, on a slow line too; what
 // cannot be reached fails at once.
@@ -90,16 +95,14 @@ const COMPILE_SECONDS = 300;
 export async function build(options: BuildOptions): Promise<Built> {
   const directory = await Deno.makeTempDir({ prefix: "cage-build-" });
   try {
-    const bundle = `${directory}/cage.js`;
-    await bundleTo(bundle, options);
-    const script = await Deno.readTextFile(bundle);
+    const main = basename(options.entry, ".ts");
+    await bundleTo(directory, options);
     const compiled = options.full
       ? "it was not asked for"
-      : await compile(directory);
+      : await compile(directory, main);
     const file = typeof compiled === "string"
-      ? await guardFull(functionBody(script))
+      ? await guardFull(main, await functions(directory))
       : guardBase(compiled);
-    await put(`${options.output}.js`, new TextEncoder().encode(script), 0o644);
     await put(options.output, file, 0o755);
     return typeof compiled === "string"
       ? { kind: "full", reason: compiled, size: file.length }
@@ -109,21 +112,40 @@ export async function build(options: BuildOptions): Promise<Built> {
   }
 }
 
-async function bundleTo(path: string, options: BuildOptions): Promise<void> {
+// What is imported when it is needed comes to be in files of its own.
+async function bundleTo(
+  directory: string,
+  options: BuildOptions,
+): Promise<void> {
   // Names are shortened and comments left out, which would tell paths.
-  const words = ["bundle", "--minify", "--quiet", `--output=${path}`];
+  const words = ["bundle", "--minify", "--code-splitting", "--quiet"];
+  words.push(`--outdir=${directory}`);
   if (options.importMap) words.push(`--import-map=${options.importMap}`);
   const { success, text } = await deno([...words, options.entry]);
   if (!success) throw new Error(`Cannot bundle ${options.entry}: ${text}`);
 }
 
+// The functions of a bundle, by the names of their files.
+async function functions(directory: string): Promise<Map<string, string>> {
+  const names = (await Array.fromAsync(Deno.readDir(directory)))
+    .map(({ name }) => name).sort();
+  const read = async (name: string): Promise<[string, string]> => [
+    name.replace(/\.js$/, ""),
+    functionBody(await Deno.readTextFile(`${directory}/${name}`)),
+  ];
+  return new Map(await Promise.all(names.map(read)));
+}
+
 // Gives the reason if there is no runtime base. The directory is new and
-// holds nothing but the script: what is beside it could be embedded.
+// holds nothing but the bundle: what is beside it could be embedded.
 async function compile(
   directory: string,
+  main: string,
 ): Promise<Uint8Array<ArrayBuffer> | string> {
-  // The time is kept in the result.
-  await Deno.utime(`${directory}/cage.js`, 0, 0);
+  // The times are kept in the result.
+  for await (const { name } of Deno.readDir(directory)) {
+    await Deno.utime(`${directory}/${name}`, 0, 0);
+  }
   const { success, text } = await deno([
     "compile",
     "--allow-all",
@@ -135,7 +157,7 @@ async function compile(
     "--no-code-cache",
     "--quiet",
     "--output=cage",
-    "cage.js",
+    `${main}.js`,
   ], directory);
   if (!success) return reasonOf(text);
   await refuseFullBase(`${directory}/cage`);
@@ -162,12 +184,18 @@ function guardBase(base: Uint8Array): Uint8Array<ArrayBuffer> {
   return addGuard(base, { arguments: ["cage"], environment: ENVIRONMENT });
 }
 
-async function guardFull(script: string): Promise<Uint8Array<ArrayBuffer>> {
-  const start = `data:text/javascript,${encodeURIComponent(START)}`;
+async function guardFull(
+  main: string,
+  scripts: ReadonlyMap<string, string>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const variables = [...scripts].map(([name, script]) =>
+    [VARIABLE + name, script] as const
+  );
+  const start = `data:text/javascript,${encodeURIComponent(START(main))}`;
   return addGuard(await Deno.readFile(Deno.execPath()), {
     // The runtime is another program where its name is another.
     arguments: ["deno", ...RUN_ARGUMENTS, start],
-    environment: { ...ENVIRONMENT, [SCRIPT_VARIABLE]: script },
+    environment: { ...ENVIRONMENT, ...Object.fromEntries(variables) },
   });
 }
 

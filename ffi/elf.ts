@@ -24,7 +24,7 @@ import {
   PF_X,
   type Segment,
 } from "./elf_header.ts";
-import { HEADER_DISTANCE, MACHINE } from "./machine.ts";
+import { HEADER_DISTANCE, machineOf } from "./machine.ts";
 import type { Program } from "./step.ts";
 
 /** An executable. */
@@ -74,7 +74,7 @@ export function packElf(program: Program, arch: Arch): Elf {
   const size = Math.max(...pieces.map(end)) + PROGRAM_OFFSET;
   const bytes = new Uint8Array(size);
   bytes.set(elfHeader(arch, BASE + CODE_OFFSET, segments(size)));
-  const { code, standalone } = MACHINE[arch];
+  const { code, standalone } = machineOf(arch);
   bytes.set(code.subarray(0, standalone), CODE_OFFSET);
   for (const piece of pieces) {
     bytes.set(piece.bytes, PROGRAM_OFFSET + piece.offset);

@@ -22,7 +22,7 @@
 import type { Arch } from "./arch.ts";
 import { BASE, elfHeader, headerSize, PF_R, PF_X } from "./elf_header.ts";
 import { ENTER_WORDS, enterCode } from "./enter_code.ts";
-import { MACHINE } from "./machine.ts";
+import { machineOf } from "./machine.ts";
 
 /** Memory that a file holds. */
 export interface Shared {
@@ -62,7 +62,7 @@ export function enterElf(
   [address, BigInt(size), BigInt(descriptor)].forEach((word, i) =>
     view.setBigUint64(code.length + 8 * (i - ENTER_WORDS), word, true)
   );
-  const machine = MACHINE[arch];
+  const machine = machineOf(arch);
   const run = machine.code.subarray(machine.entry.run, machine.standalone);
   const start = headerSize(1);
   const bytes = new Uint8Array(start + code.length + run.length);

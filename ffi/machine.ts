@@ -28,8 +28,6 @@ export interface Machine {
   readonly code: Uint8Array;
   /** How many bytes of it an ELF needs: `sys` and `spawn` come after them. */
   readonly standalone: number;
-  /** The assembly that it stands for, labels included. */
-  readonly assembly: string;
   /** Bytes from the start of the code to each function. */
   readonly entry: Readonly<Record<Entry, number>>;
 }
@@ -226,28 +224,66 @@ back:
   c0035fd6  ret
 `;
 
-/** The machine of each architecture. */
-export const MACHINE: Readonly<Record<Arch, Machine>> = {
-  x86_64: parse(X86_64),
-  aarch64: parse(AARCH64),
+const TABLES: Readonly<Record<Arch, string>> = {
+  x86_64: X86_64,
+  aarch64: AARCH64,
 };
 
+const machines = new Map<Arch, Machine>();
+
+/**
+ * Reads the table of an architecture, once.
+ *
+ * @param arch The architecture.
+ * @returns The machine.
+ *
+ * @example Where a function is
+ * ```ts
+ * import { machineOf } from "cage/ffi/machine.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(machineOf("x86_64").entry._start, 0);
+ * ```
+ */
+export function machineOf(arch: Arch): Machine {
+  const known = machines.get(arch);
+  if (known !== undefined) return known;
+  const machine = parse(TABLES[arch]);
+  machines.set(arch, machine);
+  return machine;
+}
+
+/**
+ * Gives the assembly that a machine stands for.
+ *
+ * @param arch The architecture.
+ * @returns The text, labels included.
+ *
+ * @example The first line
+ * ```ts
+ * import { assemblyOf } from "cage/ffi/machine.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(assemblyOf("aarch64").split("\n")[0], "_start:");
+ * ```
+ */
+export function assemblyOf(arch: Arch): string {
+  return TABLES[arch].trim()
+    .replace(/^( {2})[0-9a-f]+ +([^;\n]+?) *(;.*)?$/gm, "$1$2") + "\n";
+}
+
+/** One expression for all of it: this is done at each launch. */
 function parse(table: string): Machine {
-  const code: number[] = [];
-  const lines: string[] = [];
   const labels = new Map<string, number>();
-  for (const row of table.trim().split("\n")) {
-    const [, label, hex, text] =
-      /^(?:(\w+:)| {2}([0-9a-f]+) +([^;]+?)) *(?:;.*)?$/.exec(row)!;
-    if (label !== undefined) labels.set(label.slice(0, -1), code.length);
-    else for (const byte of hex.match(/../g)!) code.push(parseInt(byte, 16));
-    lines.push(label ?? `  ${text}`);
+  let hex = "";
+  for (const [, label, bytes] of table.matchAll(/^(?:(\w+):| {2}(\w+))/gm)) {
+    if (label === undefined) hex += bytes;
+    else labels.set(label, hex.length / 2);
   }
   const at = (entry: Entry) => labels.get(entry)!;
   return {
-    code: new Uint8Array(code),
+    code: Uint8Array.fromHex(hex),
     standalone: at("sys"),
-    assembly: lines.join("\n") + "\n",
     entry: {
       _start: at("_start"),
       run: at("run"),

@@ -10,7 +10,7 @@
 
 import { HOST_ARCH } from "./arch.ts";
 import { callNumber, type SystemCall } from "./calls.ts";
-import { MACHINE } from "./machine.ts";
+import { machineOf } from "./machine.ts";
 
 /** sys/mman.h: asm-generic/mman-common.h, Linux 6.1. */
 const PROT_READ = 1;
@@ -58,7 +58,7 @@ function native(): Native {
 
 function load(): Native {
   const start = mapCode();
-  const { entry } = MACHINE[HOST_ARCH];
+  const { entry } = machineOf(HOST_ARCH);
   const at = (offset: number) => Deno.UnsafePointer.offset(start, offset);
   return {
     sys: callable(at(entry.sys), SYS),
@@ -99,7 +99,7 @@ function mapCode(): Deno.PointerObject {
       throw new Error("Cannot map memory for machine code: there is none left");
     }
     const memory = Deno.UnsafePointerView.getArrayBuffer(start, PAGE);
-    new Uint8Array(memory).set(MACHINE[HOST_ARCH].code);
+    new Uint8Array(memory).set(machineOf(HOST_ARCH).code);
     memory.transfer();
     if (mprotect.call(start, size, PROT_READ | PROT_EXEC) !== 0) {
       throw new Error(

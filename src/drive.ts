@@ -16,7 +16,7 @@ import {
   signalSet,
 } from "../ffi/libc.ts";
 import { CageError } from "./errors.ts";
-import type { Wait, Waiting } from "./wait.ts";
+import type { DescriptorWait, Waiting } from "./wait.ts";
 
 /** Signals that end a program which does not handle them. */
 const ENDING = signalSet(
@@ -46,15 +46,19 @@ export class InterruptedError extends CageError {
  * import { drive } from "cage/src/drive.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(drive(function* () { return 7; }()), 7);
+ * assertEquals(await drive(function* () { return 7; }()), 7);
  * ```
  */
-export function drive<T>(waiting: Waiting<T>): T {
+export async function drive<T>(waiting: Waiting<T>): Promise<T> {
   const signals = new Signals();
   try {
     let turn = waiting.next();
     while (!turn.done) {
-      const signal = waitFor(turn.value, signals);
+      const wait = turn.value;
+      if (wait.kind === "module") await wait.module;
+      const signal = wait.kind === "module"
+        ? undefined
+        : waitFor(wait, signals);
       turn = signal === undefined ? waiting.next() : waiting.throw(
         new InterruptedError(`Ended by signal ${signal}`, 128 + signal),
       );
@@ -80,7 +84,7 @@ class Signals implements Disposable {
   }
 }
 
-function waitFor(wait: Wait, signals: Signals): number | undefined {
+function waitFor(wait: DescriptorWait, signals: Signals): number | undefined {
   if (wait.kind === "lock") {
     lock(wait.descriptor);
     return undefined;

@@ -43,9 +43,9 @@ const waiters = new Map<number, () => void>();
 
 let watch: Watch | undefined;
 
-async function waitFor(
-  { atMost, descriptor, kind }: Wait,
-): Promise<void> {
+async function waitFor(wait: Wait): Promise<void> {
+  if (wait.kind === "module") return await wait.module;
+  const { atMost, descriptor, kind } = wait;
   if (kind === "lock") return await lockLater(descriptor);
   const { promise, resolve } = Promise.withResolvers<void>();
   waiters.set(descriptor, resolve);

@@ -7,7 +7,7 @@
  */
 
 /** A descriptor that can be read, or the lock of an open file. */
-export interface Wait {
+export interface DescriptorWait {
   /** What for. */
   readonly kind: "readable" | "lock";
   /** The descriptor. */
@@ -17,6 +17,17 @@ export interface Wait {
   /** Whether a signal is left for later, since there is no way back. */
   readonly signalsLater?: boolean;
 }
+
+/** A part of the program that not every launch needs. */
+export interface ModuleWait {
+  /** What for. */
+  readonly kind: "module";
+  /** Kept when it is there. */
+  readonly module: Promise<void>;
+}
+
+/** One thing that is waited for. */
+export type Wait = DescriptorWait | ModuleWait;
 
 /** Something that waits now and then on its way to a result. */
 export type Waiting<T> = Generator<Wait, T, void>;
@@ -55,4 +66,30 @@ export function* untilReadable(descriptor: number): Waiting<void> {
  */
 export function* untilLocked(descriptor: number): Waiting<void> {
   yield { kind: "lock", descriptor };
+}
+
+/**
+ * Waits until a part of the program is loaded that not every launch needs, and
+ * that would make each of them slower.
+ *
+ * @param loading The import of it.
+ * @returns The module.
+ *
+ * @example A module
+ * ```ts
+ * import { drive } from "cage/src/drive.ts";
+ * import { untilLoaded } from "cage/src/wait.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { quote } = await drive(untilLoaded(import("cage/src/quote.ts")));
+ * assertEquals(quote("a"), '"a"');
+ * ```
+ */
+export function* untilLoaded<T>(loading: Promise<T>): Waiting<T> {
+  const loaded: T[] = [];
+  yield {
+    kind: "module",
+    module: loading.then((module) => void loaded.push(module)),
+  };
+  return loaded[0];
 }

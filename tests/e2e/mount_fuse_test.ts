@@ -67,7 +67,7 @@ async function withPlace(use: (place: string) => Promise<void> | void) {
 }
 
 /** Runs a script in the root of an overlay, as the plan of a container does. */
-function runIn(fuse: FuseOverlay, script: string): Ended {
+async function runIn(fuse: FuseOverlay, script: string): Promise<Ended> {
   const { gid: [gid], groups, uid: [uid] } = ids();
   const map = planIdMap({
     caller: { uid, gid, groups },
@@ -95,7 +95,7 @@ function runIn(fuse: FuseOverlay, script: string): Ended {
   const flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
   const pidfd = startIn(block, flags, map);
   try {
-    drive(mountFuse(pidfd, fuse, fuse.upper));
+    await drive(mountFuse(pidfd, fuse, fuse.upper));
     write(go.writer, new Uint8Array(1));
     return waitPidfd(pidfd)!;
   } catch (error) {
@@ -133,10 +133,10 @@ Deno.test(
   "mountFuse() gives a root that keeps its changes above",
   options,
   () =>
-    withPlace((place) => {
+    withPlace(async (place) => {
       const script = "test -e /etc/passwd && test -e /etc/absent.conf && " +
         "echo text >/made/file && test ! -e /proc/driver/storage";
-      assertEquals(runIn(fuseAt(place), script).status, 0);
+      assertEquals((await runIn(fuseAt(place), script)).status, 0);
       const made = join(place, "upper/made/file");
       assertEquals(Deno.readTextFileSync(made), "text\n");
     }),
@@ -146,10 +146,10 @@ Deno.test(
   "mountFuse() is out of reach of what it serves",
   options,
   () =>
-    withPlace((place) => {
+    withPlace(async (place) => {
       const script = "kill -9 -1 2>/made/words; test -e /etc/passwd && " +
         'test "$$" = 1';
-      assertEquals(runIn(fuseAt(place), script).status, 0);
+      assertEquals((await runIn(fuseAt(place), script)).status, 0);
     }),
 );
 
@@ -160,10 +160,10 @@ Deno.test(
   "mountFuse() leaves nothing that serves",
   options,
   () =>
-    withPlace((place) => {
+    withPlace(async (place) => {
       prctl(PR_SET_CHILD_SUBREAPER, 1);
       try {
-        runIn(fuseAt(place), "exit 0");
+        await runIn(fuseAt(place), "exit 0");
         const into = new Uint8Array(SIGINFO.size);
         syscall("waitid", P_ALL, 0, { into }, WEXITED, 0);
         const view = new DataView(into.buffer);
@@ -181,13 +181,13 @@ Deno.test(
     withPlace(async (place) => {
       const fuse = { ...fuseAt(place), work: join(place, "none/work") };
       await assertRejects(
-        () => Promise.resolve().then(() => runIn(fuse, "exit 0")),
+        () => runIn(fuse, "exit 0"),
         CageError,
         "with fuse-overlayfs: ",
       );
       const upper = join(place, "none");
       await assertRejects(
-        () => Promise.resolve().then(() => runIn({ ...fuse, upper }, "exit 0")),
+        () => runIn({ ...fuse, upper }, "exit 0"),
         CageError,
         "Cannot use upper directory",
       );

@@ -8,7 +8,7 @@ import {
   enterCode,
   enterListing,
 } from "../../../ffi/enter_code.ts";
-import { MACHINE } from "../../../ffi/machine.ts";
+import { machineOf } from "../../../ffi/machine.ts";
 import type { Program } from "../../../ffi/step.ts";
 import { has, inTempDir, output } from "./tools.ts";
 
@@ -105,7 +105,7 @@ for (const arch of ARCHES) {
 
   Deno.test(`enterElf() for ${arch} ends in the machine, and is small`, () => {
     const bytes = enterElf(SHARED, arch);
-    const { code, entry, standalone } = MACHINE[arch];
+    const { code, entry, standalone } = machineOf(arch);
     const machine = code.subarray(entry.run, standalone);
     assertEquals(bytes.subarray(-machine.length).toHex(), machine.toHex());
     assert(bytes.length < 512, `${bytes.length} bytes`);

@@ -1,7 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Arch, ARCHES } from "../../../ffi/arch.ts";
 import { callNumber } from "../../../ffi/calls.ts";
-import { HEADER_DISTANCE, MACHINE } from "../../../ffi/machine.ts";
+import {
+  assemblyOf,
+  HEADER_DISTANCE,
+  machineOf,
+} from "../../../ffi/machine.ts";
 import { has, inTempDir, output } from "./tools.ts";
 
 const DIALECT: Record<Arch, string> = {
@@ -10,7 +14,7 @@ const DIALECT: Record<Arch, string> = {
 };
 
 for (const arch of ARCHES) {
-  Deno.test(`MACHINE of ${arch} is what the assembler makes of its assembly`, async () => {
+  Deno.test(`machineOf() of ${arch} is what the assembler makes of its assembly`, async () => {
     const prefix = arch === Deno.build.arch ? "" : `${arch}-linux-gnu-`;
     const as = `${prefix}as`;
     if (!await has(as)) return;
@@ -18,7 +22,7 @@ for (const arch of ARCHES) {
       const at = (name: string) => `${directory}/${name}`;
       await Deno.writeTextFile(
         at("a.s"),
-        DIALECT[arch] + MACHINE[arch].assembly,
+        DIALECT[arch] + assemblyOf(arch),
       );
       await output(as, "-o", at("a.o"), at("a.s"));
       await output(
@@ -31,17 +35,17 @@ for (const arch of ARCHES) {
         at("a.bin"),
       );
       const made = await Deno.readFile(at("a.bin"));
-      assertEquals(MACHINE[arch].code.toHex(), made.toHex());
+      assertEquals(machineOf(arch).code.toHex(), made.toHex());
       const { stdout } = await output(`${prefix}nm`, at("a.o"));
-      for (const [name, offset] of Object.entries(MACHINE[arch].entry)) {
+      for (const [name, offset] of Object.entries(machineOf(arch).entry)) {
         const address = offset.toString(16).padStart(16, "0");
         assert(stdout.includes(`${address} t ${name}\n`), `${name}: ${stdout}`);
       }
     });
   });
 
-  Deno.test(`MACHINE of ${arch} has the numbers of its own calls`, () => {
-    const { assembly } = MACHINE[arch];
+  Deno.test(`machineOf() of ${arch} has the numbers of its own calls`, () => {
+    const assembly = assemblyOf(arch);
     const [register, sign] = arch === "x86_64" ? ["eax", ""] : ["w8", "#"];
     const exit = `mov ${register}, ${sign}${callNumber("exit_group", arch)}`;
     assert(assembly.includes(exit), exit);
@@ -51,8 +55,8 @@ for (const arch of ARCHES) {
     assert(assembly.includes(clone), clone);
   });
 
-  Deno.test(`MACHINE of ${arch} fits before the header of an ELF`, () => {
-    const { code, standalone, entry } = MACHINE[arch];
+  Deno.test(`machineOf() of ${arch} fits before the header of an ELF`, () => {
+    const { code, standalone, entry } = machineOf(arch);
     assert(standalone <= HEADER_DISTANCE - 0x10000, `${standalone} bytes`);
     assertEquals(entry._start, 0);
     assertEquals(standalone, Math.min(entry.sys, entry.spawn));
