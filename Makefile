@@ -17,16 +17,25 @@ RUN = $(DENO) run -A $(IMPORTS)
 CODE = deno.json $(wildcard main.ts mod.ts src/*.ts ffi/*.ts)
 BUILDER = $(wildcard .ci/build.ts .ci/build/*.ts .ci/offline/*)
 PACKAGES = bindfs binutils binutils-aarch64-linux-gnu busybox-static \
-	debootstrap e2fsprogs fuse-overlayfs fuse3 qemu-user-static strace uidmap
+	debootstrap e2fsprogs fish fuse-overlayfs fuse3 mandoc \
+	qemu-user-static strace uidmap zsh
+PAGES = man/man1/cage.1 bash-completion/completions/cage \
+	zsh/site-functions/_cage fish/vendor_completions.d/cage.fish
 PEERS = bubblewrap busybox-static crun firejail hyperfine podman runc \
 	systemd-container uidmap
 
 .PHONY: all
-all: bin/cage ## Builds bin/cage (this is what make does without a target)
+all: bin/cage bin/share ## Builds bin/cage (this is what make does without a target)
 
 bin/cage: $(CODE) $(BUILDER) .deno/imports
 	@mkdir -p bin
 	$(RUN) .ci/build.ts $(IMPORTS) -o $@
+
+# The manual page, and completions for shells.
+bin/share: src/options.ts src/examples.ts src/help.ts src/version.ts \
+		$(wildcard .ci/pages.ts .ci/pages/*.ts)
+	@rm -rf $@
+	$(RUN) .ci/pages.ts $@
 
 # Changes only with where @std is from, so that bin/cage is built anew then.
 .deno/imports: FORCE
@@ -46,7 +55,8 @@ test: bin/cage ## Runs every test; as root (Debian: installs what is missing)
 
 .PHONY: test-unit
 test-unit: ## Runs the tests that need no privileges, and the examples of docs
-	@.ci/need --if-root binutils binutils-aarch64-linux-gnu qemu-user-static
+	@.ci/need --if-root binutils binutils-aarch64-linux-gnu fish mandoc \
+		qemu-user-static zsh
 	@$(RUN) .ci/test.ts $(IMPORTS) unit doc
 
 # SEED, CASE and CASES choose what is played, see tests/fuzz/main.ts.
@@ -75,12 +85,15 @@ bench: bin/cage ## Measures launches beside other programs: docs/benchmarks.md
 # What make built is installed as it is: root may have another PATH than the
 # user who built it, and with it no Deno or another one.
 .PHONY: install
-install: $(if $(wildcard bin/cage),,bin/cage) ## Installs it setuid root: PREFIX=/usr/local DESTDIR=
+install: $(if $(wildcard bin/cage),,bin/cage) $(if $(wildcard bin/share),,bin/share) ## Installs it setuid root: PREFIX=/usr/local DESTDIR=
 	install -D -o 0 -g 0 -m 4755 bin/cage $(DESTDIR)$(PREFIX)/bin/cage
+	for file in $(PAGES); do install -D -o 0 -g 0 -m 644 bin/share/$$file \
+		$(DESTDIR)$(PREFIX)/share/$$file || exit; done
 
 .PHONY: uninstall
 uninstall: ## Removes it again
-	rm -f $(DESTDIR)$(PREFIX)/bin/cage
+	rm -f $(DESTDIR)$(PREFIX)/bin/cage \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/,$(PAGES))
 
 .PHONY: clean
 clean: ## Removes what was built, and Deno if it was got for this

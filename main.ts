@@ -58,11 +58,15 @@ async function run(argv: readonly string[]): Promise<number> {
       return 0;
     }
     case "help":
+    case "usage":
     case "version": {
-      const { helpText, versionText } = await import("./src/help.ts");
-      console.log(
-        invocation.kind === "help" ? helpText() : versionText(VERSION),
-      );
+      const text = await import("./src/help.ts");
+      const say = {
+        help: text.helpText,
+        usage: text.usageText,
+        version: () => text.versionText(VERSION),
+      };
+      console.log(say[invocation.kind]());
       return 0;
     }
   }

@@ -10,6 +10,7 @@ import type { Kernel } from "./facts.ts";
 import type { CallerIds, Policy } from "./policy.ts";
 import { quote } from "./quote.ts";
 import type { IdRange } from "./subids.ts";
+import { wrap } from "./wrap.ts";
 
 /**
  * What a caller gets: `root` and `granted` the host's root with restrictions,
@@ -306,16 +307,7 @@ function plural(count: number, word: string): string {
 
 /** A subject, and its text beside it. */
 function paragraph(subject: string, text: string): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const longer = lines.at(-1) === "" ? word : `${lines.at(-1)} ${word}`;
-    if (lines.at(-1) === "" || longer.length <= COLUMNS - INDENT) {
-      lines[lines.length - 1] = longer;
-    } else {
-      lines.push(word);
-    }
-  }
-  return lines.map((line, index) =>
+  return wrap(text, COLUMNS - INDENT).map((line, index) =>
     (index === 0 ? subject : "").padEnd(INDENT) + line
   );
 }

@@ -17,6 +17,7 @@ import { splitWords } from "./words.ts";
 /** What a command line asks for. */
 export type Invocation =
   | { readonly kind: "help" }
+  | { readonly kind: "usage" }
   | { readonly kind: "version" }
   | { readonly kind: "check" }
   | { readonly kind: "kill"; readonly spec: ContainerSpec }
@@ -54,6 +55,7 @@ export function parseFlags(argv: readonly string[]): Invocation {
   const words = splitWords(argv);
   const given = collect(words.options);
   if (given.help) return { kind: "help" };
+  if (given.usage) return { kind: "usage" };
   if (given.version) return { kind: "version" };
   if (given.check) return { kind: "check" };
   refuseRepeats(given);

@@ -1,10 +1,15 @@
 /**
- * What `-h` and `-V` print.
+ * What `-h`, `--help` and `-V` print.
  *
  * @module
  */
 
-import { type Option, OPTIONS } from "./options.ts";
+import { EXAMPLES } from "./examples.ts";
+import { GROUPS, type Option, OPTIONS, spellings } from "./options.ts";
+import { wrap } from "./wrap.ts";
+
+/** How the program is called. */
+export const USAGE = "cage [options...] [--] [command...]";
 
 /** Columns of a terminal that the text of an option keeps within. */
 const COLUMNS = 80;
@@ -13,7 +18,32 @@ const OPTION_INDENT = " ".repeat(4);
 const TEXT_INDENT = " ".repeat(8);
 
 /**
- * Writes the help: usage, then each option of the table.
+ * Writes the help of one screen: a line for each option.
+ *
+ * @returns The text, without a newline at its end.
+ *
+ * @example A line
+ * ```ts
+ * import { usageText } from "cage/src/help.ts";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * assertStringIncludes(usageText(), "-k, --kill ");
+ * ```
+ */
+export function usageText(): string {
+  const rows = OPTIONS.map((option) => [headOf(option), option.brief]);
+  const width = Math.max(...rows.map(([head]) => head.length)) + 2;
+  return [
+    `Usage: ${USAGE}`,
+    "",
+    ...rows.map(([head, text]) => `  ${head.padEnd(width)}${text}`),
+    "",
+    "cage --help and man cage tell more.",
+  ].join("\n");
+}
+
+/**
+ * Writes all help: usage, each option of the table in its group, examples.
  *
  * @returns The text, without a newline at its end.
  *
@@ -29,8 +59,14 @@ const TEXT_INDENT = " ".repeat(8);
  * ```
  */
 export function helpText(): string {
-  const usage = "Usage: cage [options...] [--] [command...]";
-  return [usage, ...OPTIONS.map(optionHelp)].join("\n\n");
+  const groups = GROUPS.flatMap(({ group, title }) => [
+    `${title}:`,
+    ...OPTIONS.filter((option) => option.group === group).map(optionHelp),
+  ]);
+  const examples = EXAMPLES.map(({ command, text }) =>
+    `${OPTION_INDENT}${text}:\n${TEXT_INDENT}${command}`
+  );
+  return [`Usage: ${USAGE}`, ...groups, "Examples:", ...examples].join("\n\n");
 }
 
 /**
@@ -51,23 +87,15 @@ export function versionText(version: string): string {
   return `cage version ${version}`;
 }
 
-function optionHelp({ short, long, value, help }: Option): string {
-  const spellings = value === undefined
-    ? [short && `-${short}`, `--${long}`]
-    : [short && `-${short} ${value}`, `--${long}=${value}`];
-  const head = OPTION_INDENT + spellings.filter(Boolean).join(", ");
-  return [head, ...wrap(help).map((line) => TEXT_INDENT + line)].join("\n");
+function optionHelp(option: Option): string {
+  const lines = wrap(option.help, COLUMNS - TEXT_INDENT.length).map((line) =>
+    TEXT_INDENT + line
+  );
+  return [OPTION_INDENT + spellings(option).join(", "), ...lines].join("\n");
 }
 
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const longer = `${lines.at(-1)} ${word}`;
-    if (lines.length > 0 && longer.length <= COLUMNS - TEXT_INDENT.length) {
-      lines[lines.length - 1] = longer;
-    } else {
-      lines.push(word);
-    }
-  }
-  return lines;
+/** With the value once, and the long names below one another. */
+function headOf({ long, short, value }: Option): string {
+  const letter = short === undefined ? "    " : `-${short}, `;
+  return `${letter}--${long}${value === undefined ? "" : ` ${value}`}`;
 }

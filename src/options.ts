@@ -10,6 +10,32 @@
  */
 export type OptionGroup = "instance" | "storage" | "inside" | "about";
 
+/**
+ * The groups of options, in the order of help.
+ *
+ * @example The first
+ * ```ts
+ * import { GROUPS } from "cage/src/options.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(GROUPS[0].group, "instance");
+ * ```
+ */
+export const GROUPS: readonly {
+  /** Which options. */
+  readonly group: OptionGroup;
+  /** What they are about, for a heading. */
+  readonly title: string;
+}[] = [
+  { group: "instance", title: "Which instance" },
+  { group: "storage", title: "Where files come from and changes are kept" },
+  { group: "inside", title: "How the command runs" },
+  { group: "about", title: "About cage" },
+];
+
+/** What the value of an option is the name of. */
+export type Completion = "directory" | "file" | "group" | "instance" | "user";
+
 /** One option of the command line. */
 export interface Option {
   /** The letter after one hyphen. */
@@ -24,8 +50,12 @@ export interface Option {
   readonly once?: string;
   /** What the option is about. */
   readonly group: OptionGroup;
+  /** What it does in a few words, for a screen of all. */
+  readonly brief: string;
   /** What it does, one paragraph without line breaks. */
   readonly help: string;
+  /** What a shell offers for the value. */
+  readonly completion?: Completion;
 }
 
 /**
@@ -44,6 +74,8 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "a",
     long: "app-dir",
+    brief: "application base dir",
+    completion: "directory",
     value: "appdir",
     once: "an instance has one application directory",
     group: "storage",
@@ -54,6 +86,7 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "c",
     long: "directory",
+    brief: "directory command will run inside the container",
     value: "currentdir",
     once: "a command starts in one directory",
     group: "inside",
@@ -62,6 +95,7 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "e",
     long: "env",
+    brief: "add environment variable",
     value: "env",
     repeat: true,
     group: "inside",
@@ -71,16 +105,26 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "g",
     long: "group",
+    brief: "group name or gid to run command",
+    completion: "group",
     value: "group",
     once: "multiple groups are separated by colon",
     group: "inside",
     help: "group name or gid to run command, default to the groups of the " +
       "user, can contain multiple values separated by colon",
   },
-  { short: "h", long: "help", group: "about", help: "print help" },
+  {
+    short: "h",
+    long: "usage",
+    brief: "print help on one screen",
+    group: "about",
+    help: "print help on one screen",
+  },
   {
     short: "i",
     long: "init-script",
+    brief: "script to be run as root before command",
+    completion: "file",
     value: "initscript",
     once: "an instance has one init script",
     group: "inside",
@@ -89,12 +133,15 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "k",
     long: "kill",
+    brief: "stop/kill current instance",
     group: "instance",
     help: "stop/kill current instance",
   },
   {
     short: "l",
     long: "lower",
+    brief: 'lower directory, default to "/"',
+    completion: "directory",
     value: "lowerdir",
     repeat: true,
     group: "storage",
@@ -105,6 +152,8 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "n",
     long: "name",
+    brief: "application name",
+    completion: "instance",
     value: "name",
     once: "an instance has one name",
     group: "instance",
@@ -113,6 +162,8 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "p",
     long: "pid-file",
+    brief: "pid file",
+    completion: "file",
     value: "pidfile",
     once: "an instance has one pid file",
     group: "instance",
@@ -123,6 +174,8 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "U",
     long: "upper",
+    brief: "upper directory",
+    completion: "directory",
     value: "upperdir",
     once: "an instance has one upper directory",
     group: "storage",
@@ -133,16 +186,26 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "u",
     long: "user",
+    brief: "user name or uid to run command",
+    completion: "user",
     value: "user",
     once: "a command runs as one user",
     group: "inside",
     help: "user name or uid to run command, default to 0, can follow groups " +
       "separated by colon",
   },
-  { short: "V", long: "version", group: "about", help: "print version" },
+  {
+    short: "V",
+    long: "version",
+    brief: "print version",
+    group: "about",
+    help: "print version",
+  },
   {
     short: "v",
     long: "volume",
+    brief: "map a volume from the host to the instance",
+    completion: "file",
     value: "volume",
     repeat: true,
     group: "inside",
@@ -154,6 +217,8 @@ export const OPTIONS: readonly Option[] = [
   {
     short: "w",
     long: "work-dir",
+    brief: "overlay work directory",
+    completion: "directory",
     value: "workdir",
     once: "an instance has one work directory",
     group: "storage",
@@ -162,35 +227,47 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     long: "check",
+    brief: "tell what the caller may do and why",
     group: "about",
     help: "tell what the caller may do and why, and what the kernel offers",
   },
   {
     long: "ephemeral",
+    brief: "keep the upper directory in memory",
     group: "storage",
     help: "keep the upper directory in memory, nothing stays when the " +
       "instance ends",
   },
   {
+    long: "help",
+    brief: "print all help",
+    group: "about",
+    help: "print this help, of which man cage has more",
+  },
+  {
     long: "no-init",
+    brief: "run the command as pid 1",
     group: "inside",
     help: "run the command as pid 1, without the process that collects " +
       "orphans",
   },
   {
     long: "no-new-privs",
+    brief: "nothing inside gains privileges",
     group: "inside",
     help: "nothing inside gets privileges by executing a program: sudo and " +
       "su do not work",
   },
   {
     long: "privileged",
+    brief: "take nothing from root inside",
     group: "inside",
     help: "take nothing from root inside: no capability, system call or path " +
       "of /proc and /sys; not for users of the setuid program",
   },
   {
     long: "reset",
+    brief: "throw away what was changed inside",
     group: "instance",
     help: "throw away what was changed inside: the upper and the work " +
       "directory, and an image that took their place",
@@ -214,4 +291,27 @@ export const OPTIONS: readonly Option[] = [
  */
 export function optionName(option: Pick<Option, "short" | "long">): string {
   return option.short === undefined ? `--${option.long}` : `-${option.short}`;
+}
+
+/**
+ * Spells an option in all ways, each with its value.
+ *
+ * @param option A row of the table.
+ * @returns The spellings, the letter first.
+ *
+ * @example With a value
+ * ```ts
+ * import { OPTIONS, spellings } from "cage/src/options.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(spellings(OPTIONS[0]), ["-a appdir", "--app-dir=appdir"]);
+ * ```
+ */
+export function spellings(
+  { long, short, value }: Pick<Option, "long" | "short" | "value">,
+): string[] {
+  const letter = short === undefined ? [] : [`-${short}`];
+  return value === undefined
+    ? [...letter, `--${long}`]
+    : [...letter.map((name) => `${name} ${value}`), `--${long}=${value}`];
 }

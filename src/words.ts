@@ -9,6 +9,7 @@
  */
 
 import { UsageError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
 import { type Option, OPTIONS } from "./options.ts";
 import { quote } from "./quote.ts";
 
@@ -122,8 +123,13 @@ function readValue(
 }
 
 function unknown(label: string): UsageError {
+  const names = OPTIONS.map(({ long }) => long);
+  const meant = label.startsWith("--")
+    ? nearest(label.slice(2), names)
+    : undefined;
+  const hint = meant === undefined ? "" : `did you mean --${meant}? `;
   return new UsageError(
-    `Unknown option ${quote(label)}: cage -h lists the options`,
+    `Unknown option ${quote(label)}: ${hint}cage -h lists the options`,
   );
 }
 

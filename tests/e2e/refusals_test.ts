@@ -41,7 +41,8 @@ const WORDS: readonly Refusal[] = [
   {
     what: "an unknown long option",
     args: ["--nmae", "x"],
-    says: 'Unknown option "--nmae": cage -h lists the options',
+    says:
+      'Unknown option "--nmae": did you mean --name? cage -h lists the options',
   },
   {
     what: "an unknown letter",

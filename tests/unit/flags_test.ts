@@ -127,7 +127,9 @@ Deno.test("parseFlags() knows kill, help and version", () => {
   });
   assertEquals(parseFlags(["-n", "x", "--help", "ls"]), { kind: "help" });
   assertEquals(parseFlags(["-V"]), { kind: "version" });
-  assertEquals(parseFlags(["-Vh"]), { kind: "help" });
+  assertEquals(parseFlags(["-h"]), { kind: "usage" });
+  assertEquals(parseFlags(["-Vh"]), { kind: "usage" });
+  assertEquals(parseFlags(["-h", "--help"]), { kind: "help" });
   assertEquals(parseFlags(["--", "-h"]).kind, "run");
 });
 
@@ -190,7 +192,11 @@ Deno.test("parseFlags() takes the same value twice as one", () => {
 
 Deno.test("parseFlags() refuses malformed values before anything is done", () => {
   const cases: [argv: string[], message: string][] = [
-    [["--nmae"], 'Unknown option "--nmae": cage -h lists the options'],
+    [
+      ["--nmae"],
+      'Unknown option "--nmae": did you mean --name? cage -h lists the options',
+    ],
+    [["--pear"], 'Unknown option "--pear": cage -h lists the options'],
     [["-G"], 'Unknown option "-G": cage -h lists the options'],
     [["-n"], "Option -n needs a value: -n name"],
     [["-n", ""], "Option -n has an empty value: -n name"],

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { helpText, versionText } from "../../src/help.ts";
-import { OPTIONS } from "../../src/options.ts";
+import { EXAMPLES } from "../../src/examples.ts";
+import { parseFlags } from "../../src/flags.ts";
+import { helpText, usageText, versionText } from "../../src/help.ts";
+import { GROUPS, OPTIONS } from "../../src/options.ts";
 
 Deno.test("helpText() begins with the usage and shows each option", () => {
   const text = helpText();
@@ -24,7 +26,7 @@ Deno.test("helpText() lays an option out as a head and wrapped text", () => {
       "",
     ].join("\n"),
   );
-  assertStringIncludes(helpText(), "\n    -h, --help\n        print help\n");
+  assertStringIncludes(helpText(), "\n    -k, --kill\n        stop");
   assertStringIncludes(helpText(), "\n    --no-init\n");
 });
 
@@ -38,6 +40,36 @@ Deno.test("helpText() keeps within 80 columns and has no trailing space", () => 
 Deno.test("helpText() loses no word of an option's text", () => {
   const words = helpText().replace(/\s+/g, " ");
   for (const { help } of OPTIONS) assertStringIncludes(words, help);
+});
+
+Deno.test("helpText() has every option once, in its group, and ends with examples", () => {
+  const text = helpText();
+  const at = GROUPS.map(({ title }) => text.indexOf(`\n${title}:\n`));
+  assertEquals(at, at.toSorted((a, b) => a - b));
+  assert(at.every((place) => place > 0));
+  for (const { long } of OPTIONS) {
+    const heads = text.match(new RegExp(`^ {4}(-.*, )?--${long}(=.*)?$`, "gm"));
+    assertEquals(heads?.length, 1, long);
+  }
+  for (const { command } of EXAMPLES) assertStringIncludes(text, command);
+});
+
+Deno.test("usageText() is a line of 80 columns for each option", () => {
+  const lines = usageText().split("\n");
+  for (const line of lines) assert(line.length <= 80, line);
+  assertEquals(
+    lines.filter((line) => /^ {2}(-.| {2}).*--/.test(line)).length,
+    OPTIONS.length,
+  );
+});
+
+Deno.test("EXAMPLES are command lines that are understood", () => {
+  for (const { command } of EXAMPLES) {
+    const [, ...words] = command.replaceAll(/"\$\(id -[ug]\)"/g, "0").split(
+      " ",
+    );
+    assert(["reset", "run"].includes(parseFlags(words).kind), command);
+  }
 });
 
 Deno.test("versionText() names the program and the version", () => {

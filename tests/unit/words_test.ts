@@ -39,7 +39,7 @@ Deno.test("splitWords() takes letters of flags in a cluster", () => {
   assertEquals(splitWords(["-knx"]).options, ["--kill", "--name=x"]);
   assertEquals(splitWords(["-khV"]).options, [
     "--kill",
-    "--help",
+    "--usage",
     "--version",
   ]);
 });
@@ -72,20 +72,22 @@ Deno.test("splitWords() takes a value like an option only if attached", () => {
 });
 
 Deno.test("splitWords() refuses words that it cannot read", () => {
-  const unknown = (label: string) =>
-    `Unknown option "${label}": cage -h lists the options`;
+  const unknown = (label: string, meant?: string) =>
+    `Unknown option "${label}": ${
+      meant === undefined ? "" : `did you mean --${meant}? `
+    }cage -h lists the options`;
   const cases: [argv: string[], message: string][] = [
-    [["--nmae", "x"], unknown("--nmae")],
-    [["--nmae=x"], unknown("--nmae")],
-    [["--nam"], unknown("--nam")],
-    [["--init"], unknown("--init")],
+    [["--nmae", "x"], unknown("--nmae", "name")],
+    [["--nmae=x"], unknown("--nmae", "name")],
+    [["--nam"], unknown("--nam", "name")],
+    [["--init"], unknown("--init", "init-script")],
     [["--no-kill"], unknown("--no-kill")],
     [["--=x"], unknown("--=x")],
-    [["---name"], unknown("---name")],
+    [["---name"], unknown("---name", "name")],
     [["--NAME=x"], unknown("--NAME")],
     [["--__proto__=x"], unknown("--__proto__")],
     [["--constructor"], unknown("--constructor")],
-    [["--na.me=x"], unknown("--na.me")],
+    [["--na.me=x"], unknown("--na.me", "name")],
     [["-G"], unknown("-G")],
     [["-x"], unknown("-x")],
     [["-1"], unknown("-1")],
