@@ -64,7 +64,10 @@ const SUITES: readonly Suite[] = [
   { name: "unit", args: ["tests/unit"] },
   { name: "doc", args: ["--doc", "--ignore=src/library.ts", "src", "ffi"] },
   // These start containers, which takes root.
-  { name: "doc-library", args: ["--doc", "src/library.ts", "mod.ts"] },
+  {
+    name: "doc-library",
+    args: ["--doc", "docs/library.md", "src/library.ts", "mod.ts"],
+  },
   {
     name: "e2e",
     needs: "tests/e2e",
