@@ -7,12 +7,12 @@
 
 import { SyscallError } from "./ffi/libc.ts";
 import { checkArguments } from "./src/arguments.ts";
-import { blockSignals } from "./src/block_signals.ts";
 import { drive, InterruptedError } from "./src/drive.ts";
 import { CageError, STATUS_FAILED } from "./src/errors.ts";
 import { reasonOf } from "./src/failure.ts";
 import { parseFlags } from "./src/flags.ts";
 import { start, stop } from "./src/launcher.ts";
+import { noteSignals } from "./src/note_signals.ts";
 import { supervise } from "./src/supervise.ts";
 import { VERSION } from "./src/version.ts";
 
@@ -39,9 +39,10 @@ async function run(argv: readonly string[]): Promise<number> {
   checkArguments(argv);
   const invocation = parseFlags(argv);
   switch (invocation.kind) {
-    case "run":
-      blockSignals();
-      return supervise(await drive(start(invocation.spec)));
+    case "run": {
+      const notes = noteSignals();
+      return supervise(await drive(start(invocation.spec), notes), notes);
+    }
     case "kill":
       await drive(stop(invocation.spec));
       return 0;

@@ -57,7 +57,7 @@ function native(): Native {
 }
 
 function load(): Native {
-  const start = mapCode();
+  const start = mapMachine();
   const { entry } = machineOf(HOST_ARCH);
   const at = (offset: number) => Deno.UnsafePointer.offset(start, offset);
   return {
@@ -82,7 +82,7 @@ function callable<const F extends Deno.ForeignFunction>(
  * aarch64 the kernel makes the instruction cache see fresh pages when they
  * become executable (`__sync_icache_dcache`).
  */
-function mapCode(): Deno.PointerObject {
+function mapMachine(): Deno.PointerObject {
   // As data, of which the address is given: for functions the runtime would
   // compile code, which takes it longer than all else here.
   const libc = Deno.dlopen("libc.so.6", {
@@ -190,6 +190,27 @@ export function mapShared(
   const flags = BigInt(MAP_SHARED | MAP_FIXED_NOREPLACE);
   const file = BigInt(descriptor);
   return rawCall("mmap", [address, BigInt(size), rights, flags, file, 0n]);
+}
+
+/**
+ * Puts other machine code into memory, for as long as this process has it.
+ *
+ * @param code The code, at most 64 kB, which runs wherever it is.
+ * @returns Its address.
+ * @throws {Error} If there is no memory, or none that may be executable.
+ */
+export function mapCode(code: Uint8Array): bigint {
+  const memory = new Mapping(PAGE);
+  const { address } = memory;
+  memory.bytes.set(code);
+  const rights = BigInt(PROT_READ | PROT_EXEC);
+  if (rawCall("mprotect", [address, BigInt(PAGE), rights]) === 0n) {
+    return address;
+  }
+  memory[Symbol.dispose]();
+  throw new Error(
+    "Cannot make machine code executable: this system does not allow it",
+  );
 }
 
 /** Zeroed memory that never moves. */

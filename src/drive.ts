@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LOCK_EX, SIGNALS } from "../ffi/constants.ts";
+import { LOCK_EX, O_NONBLOCK, SIGINFO, SIGNALS } from "../ffi/constants.ts";
 import {
   close,
   flock,
@@ -15,16 +15,17 @@ import {
   signalfd4,
   signalSet,
 } from "../ffi/libc.ts";
+import type { Notes } from "../ffi/notes.ts";
 import { CageError } from "./errors.ts";
 import type { DescriptorWait, Waiting } from "./wait.ts";
 
 /** Signals that end a program which does not handle them. */
-const ENDING = signalSet(
+const ENDING: readonly number[] = [
   SIGNALS.SIGHUP,
   SIGNALS.SIGINT,
   SIGNALS.SIGQUIT,
   SIGNALS.SIGTERM,
-);
+];
 
 /** A signal came that ends the program. */
 export class InterruptedError extends CageError {
@@ -38,6 +39,8 @@ export class InterruptedError extends CageError {
  * is taken back first.
  *
  * @param waiting What waits.
+ * @param notes Where signals are written down, unless they are blocked in all
+ * threads.
  * @returns Its result.
  * @throws {InterruptedError} If a signal came.
  *
@@ -49,8 +52,13 @@ export class InterruptedError extends CageError {
  * assertEquals(await drive(function* () { return 7; }()), 7);
  * ```
  */
-export async function drive<T>(waiting: Waiting<T>): Promise<T> {
-  const signals = new Signals();
+export async function drive<T>(
+  waiting: Waiting<T>,
+  notes?: Notes,
+): Promise<T> {
+  const signals = notes === undefined
+    ? new BlockedSignals()
+    : new NotedSignals(notes);
   try {
     let turn = waiting.next();
     while (!turn.done) {
@@ -69,14 +77,42 @@ export async function drive<T>(waiting: Waiting<T>): Promise<T> {
   }
 }
 
-/** The signals of {@linkcode ENDING}, blocked and to be read. */
-class Signals implements Disposable {
+/** Signals that end the program, and how to learn of them. */
+interface Signals extends Disposable {
+  /** Can be read when one may have come. */
+  readonly descriptor: number;
+  /** The number of one that came. */
+  next(): number | undefined;
+  /** Lets one that comes end the program at once, or forbids that again. */
+  setEnding(atOnce: boolean): void;
+}
+
+/** Blocked in all threads, and to be read. */
+class BlockedSignals implements Signals {
   readonly descriptor: number;
 
   /** They stay blocked: what comes next is to get them. */
   constructor() {
-    rtSigprocmask(rtSigprocmask() | ENDING);
-    this.descriptor = signalfd4(ENDING);
+    this.setEnding(false);
+    this.descriptor = signalfd4(signalSet(...ENDING), O_NONBLOCK);
+  }
+
+  next(): number | undefined {
+    // struct signalfd_siginfo, 128 bytes, begins with the number: signalfd(2).
+    const info = new Uint8Array(128);
+    try {
+      read(this.descriptor, info);
+    } catch (error) {
+      if (hasErrno(error, "EAGAIN")) return undefined;
+      throw error;
+    }
+    return new DataView(info.buffer).getUint32(0, true);
+  }
+
+  setEnding(atOnce: boolean): void {
+    const set = signalSet(...ENDING);
+    const mask = rtSigprocmask();
+    rtSigprocmask(atOnce ? mask & ~set : mask | set);
   }
 
   [Symbol.dispose](): void {
@@ -84,36 +120,71 @@ class Signals implements Disposable {
   }
 }
 
-function waitFor(wait: DescriptorWait, signals: Signals): number | undefined {
-  if (wait.kind === "lock") {
-    lock(wait.descriptor);
-    return undefined;
+/** Written down; those that do not end the program are put back. */
+class NotedSignals implements Signals {
+  readonly #notes: Notes;
+  readonly #others: Uint8Array[] = [];
+
+  constructor(notes: Notes) {
+    this.#notes = notes;
   }
+
+  get descriptor(): number {
+    return this.#notes.reader;
+  }
+
+  next(): number | undefined {
+    for (;;) {
+      const info = this.#notes.next();
+      if (info === undefined) return undefined;
+      const signal = new DataView(info.buffer).getInt32(SIGINFO.signo, true);
+      if (ENDING.includes(signal)) return signal;
+      this.#others.push(info);
+    }
+  }
+
+  setEnding(atOnce: boolean): void {
+    if (atOnce) this.#notes.end();
+    else this.#notes.begin();
+  }
+
+  [Symbol.dispose](): void {
+    this.#others.forEach((info) => this.#notes.putBack(info));
+  }
+}
+
+function waitFor(wait: DescriptorWait, signals: Signals): number | undefined {
+  if (wait.kind === "lock") return lock(wait.descriptor, signals);
   const descriptors = wait.signalsLater
     ? [wait.descriptor]
     : [wait.descriptor, signals.descriptor];
-  const ready = pollAgain(descriptors, wait.atMost);
-  if (!ready.includes(signals.descriptor)) return undefined;
-  // struct signalfd_siginfo, 128 bytes, begins with the number: signalfd(2).
-  const info = new Uint8Array(128);
-  read(signals.descriptor, info);
-  return new DataView(info.buffer).getUint32(0, true);
+  for (;;) {
+    const ready = pollAgain(descriptors, wait.atMost);
+    const signal = ready.includes(signals.descriptor)
+      ? signals.next()
+      : undefined;
+    const isOver = ready.length === 0 || ready.includes(wait.descriptor);
+    if (signal !== undefined || isOver) return signal;
+  }
 }
 
 /** A signal that comes while another instance starts ends this one at once. */
-function lock(descriptor: number): void {
-  const blocked = rtSigprocmask();
-  rtSigprocmask(blocked & ~ENDING);
+function lock(descriptor: number, signals: Signals): number | undefined {
+  signals.setEnding(true);
   try {
     for (;;) {
+      // One that came before is not going to come again.
+      const signal = signals.next();
+      if (signal !== undefined) return signal;
       try {
-        return flock(descriptor, LOCK_EX);
+        flock(descriptor, LOCK_EX);
+        return undefined;
       } catch (error) {
         if (!isInterrupted(error)) throw error;
       }
     }
   } finally {
-    rtSigprocmask(blocked);
+    signals.setEnding(false);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   sealedFile,
   syscall,
 } from "../ffi/libc.ts";
+import type { Notes } from "../ffi/notes.ts";
 import type { Started } from "./launcher.ts";
 import { supervisorProgram } from "./supervisor.ts";
 
@@ -22,15 +23,22 @@ import { supervisorProgram } from "./supervisor.ts";
  * supervisor of a command, a few kilobytes of memory.
  *
  * @param started The command.
+ * @param notes Signals that came meanwhile and were written down.
  */
-export function supervise({ claim, hold, pid }: Started): never {
-  // Signals from here on are the supervisor's to pass on.
+export function supervise(
+  { claim, hold, pid }: Started,
+  notes?: Notes,
+): never {
+  // Signals from here on are the supervisor's to pass on: blocked, or written
+  // down by another thread.
   rtSigprocmask(ALL_SIGNALS);
-  const program = supervisorProgram(pid, claim, hold?.descriptors);
+  const held = hold?.descriptors;
+  const program = supervisorProgram(pid, claim, held, notes?.reader);
   const file = sealedFile("cage", packElf(program, HOST_ARCH).bytes);
   const kept = [
     claim === undefined ? [] : [claim.descriptor, claim.directory],
     hold?.descriptors ?? [],
+    notes === undefined ? [] : [notes.reader],
   ].flat();
   kept.forEach((descriptor) => syscall("fcntl", descriptor, F_SETFD, 0));
   return execveat(file, ["cage"], []);

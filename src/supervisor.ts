@@ -106,6 +106,8 @@ export function initProgram(): Program {
  * @param pidFile The pid file to remove, if the child is a container.
  * @param held Descriptors whose locks are given back before that: whoever finds
  * no pid file begins a container with what they hold.
+ * @param notes A descriptor to read signals from that came before, each a
+ * `siginfo_t`, if there is one.
  * @returns The program.
  *
  * @example Without a pid file
@@ -121,23 +123,17 @@ export function supervisorProgram(
   child: number,
   pidFile?: PidFile,
   held: readonly number[] = [],
+  notes?: number,
 ): Program {
   return {
     buffers: { ...BUFFERS, statx: STATX_SIZE },
     steps: [
       { call: "prctl", args: [PR_SET_NAME, SUPERVISOR_NAME, NONE, NONE, NONE] },
       blockSignals(),
+      ...(notes === undefined ? [] : passNotes(child, notes)),
       // A look: the child is to be seen until all else is given back.
       ...waitFor(child, WNOHANG | WNOWAIT, "next-signal"),
-      ...passSignals(child, [
-        // When a terminal is gone, the leader of its session is told for all.
-        {
-          call: "load",
-          args: [{ buffer: "signal", offset: SIGINFO.signo }, -SIGNALS.SIGHUP],
-          ifZero: "pass",
-        },
-        ...fromKernel("next-signal"),
-      ]),
+      ...passSignals(child, ofOthers("pass", "next-signal")),
       ...exitSteps([
         ...held.map((descriptor): PlanStep => ({
           call: "flock",
@@ -250,6 +246,40 @@ function fromKernel(label: string): PlanStep[] {
     args: [{ buffer: "signal", offset: SIGINFO.code }, -SI_KERNEL],
     ifZero: label,
   }];
+}
+
+/** When a terminal is gone, the leader of its session is told for all. */
+function ofOthers(pass: string, next: string): PlanStep[] {
+  return [
+    {
+      call: "load",
+      args: [{ buffer: "signal", offset: SIGINFO.signo }, -SIGNALS.SIGHUP],
+      ifZero: pass,
+    },
+    ...fromKernel(next),
+  ];
+}
+
+/** Nobody writes to the pipe any more, so it ends. */
+function passNotes(child: Argument, notes: number): PlanStep[] {
+  const info = { buffer: "signal" };
+  return [
+    {
+      name: "next-note",
+      call: "read",
+      args: [notes, info, SIGINFO.size],
+      onError: { goto: "look" },
+      ifZero: "look",
+    },
+    ...ofOthers("pass-note", "next-note"),
+    {
+      name: "pass-note",
+      call: "load",
+      args: [{ ...info, offset: SIGINFO.signo }, 0],
+    },
+    { call: "kill", args: [child, { result: "pass-note" }], onError: {} },
+    goTo("next-note"),
+  ];
 }
 
 /** Waits for a signal, and passes it on unless the filter goes elsewhere. */

@@ -1,10 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
+import { SIGNALS } from "../../ffi/constants.ts";
 import {
+  type Context,
   descendants,
   exists,
   fingerprint,
   loopDevices,
   removeScratch,
+  run,
   RUN_DIRECTORY,
   sh,
   spawnCage,
@@ -110,3 +113,42 @@ test("cage leaves nothing when SIGTERM ends a launch", async (t) => {
   assertEquals((await t.cage(["true"])).status, 0);
   assert(!exists(t.pidFile));
 });
+
+test("cage keeps a signal that comes while it starts for the command", async (t) => {
+  const { child, go } = await held(t);
+  child.kill("SIGUSR1");
+  await until(() => isKept(child.pid, "SIGUSR1"), "the signal");
+  go();
+  // It does to the command what it does to one that handles none.
+  assertEquals((await child.result).status, 138);
+});
+
+test("cage takes a start back when SIGINT comes before the command runs", async (t) => {
+  const { child } = await held(t);
+  child.kill("SIGINT");
+  assertEquals((await child.result).status, 130);
+  assert(!exists(t.pidFile));
+});
+
+/** A start whose init script waits until it may go on. */
+async function held(t: Context) {
+  const script = `${t.scratch}/script`;
+  Deno.writeTextFileSync(script, "echo begun >/gate/begun; read go </gate/go");
+  const gate = `${t.scratch}/gate`;
+  Deno.mkdirSync(gate);
+  await run(["mkfifo", `${gate}/begun`, `${gate}/go`]);
+  const options = [...await t.options(), "-i", script, "-v", `${gate}:/gate`];
+  const child = spawnCage([...options, ...sh("exec sleep 1000")]);
+  assertEquals(await Deno.readTextFile(`${gate}/begun`), "begun\n");
+  return { child, go: () => Deno.writeTextFileSync(`${gate}/go`, "go\n") };
+}
+
+/** Blocked and pending, or written down: then it has interrupted the wait. */
+function isKept(pid: number, signal: "SIGUSR1"): boolean {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const bit = 1n << BigInt(SIGNALS[signal] - 1);
+  const has = (key: string) =>
+    (BigInt(`0x${new RegExp(`^${key}:\t(.*)$`, "m").exec(status)?.[1]}`) &
+      bit) !== 0n;
+  return has("ShdPnd") || has("SigCgt");
+}
