@@ -41,7 +41,8 @@ async function run(argv: readonly string[]): Promise<number> {
   switch (invocation.kind) {
     case "run": {
       const notes = noteSignals();
-      return supervise(await drive(start(invocation.spec), notes), notes);
+      const started = await drive(start(invocation.spec, {}, tell), notes);
+      return supervise(started, notes);
     }
     case "kill":
       await drive(stop(invocation.spec));
@@ -71,6 +72,10 @@ async function run(argv: readonly string[]): Promise<number> {
       return 0;
     }
   }
+}
+
+function tell(note: string): void {
+  console.error(`cage: ${note}`);
 }
 
 /** A trace of the stack is of no use to who reads this. */

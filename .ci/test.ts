@@ -60,6 +60,10 @@ const OF_PLANS = [
   "volumes",
 ];
 
+/** Files of tests about what somebody with one id gets in another way. */
+const GRAPHICS = ["", "_attach", "_bus", "_sound", "_wayland", "_x11"]
+  .map((part) => `graphics${part}`);
+
 const SUITES: readonly Suite[] = [
   { name: "unit", args: ["tests/unit"] },
   { name: "doc", args: ["--doc", "--ignore=src/library.ts", "src", "ffi"] },
@@ -92,7 +96,7 @@ const SUITES: readonly Suite[] = [
   {
     name: "e2e-one-id",
     needs: "tests/e2e",
-    args: ["tests/e2e/one_id_test.ts"],
+    args: ["one_id", ...GRAPHICS].map((name) => `tests/e2e/${name}_test.ts`),
     user: "without ranges",
   },
   {

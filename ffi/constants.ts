@@ -19,6 +19,8 @@ export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 /** Do not wait. */
 export const O_NONBLOCK = 0o4000;
+/** Leave nothing in a file that is there. */
+export const O_TRUNC = 0o1000;
 /** Close on execve(2), Linux 2.6.23. */
 export const O_CLOEXEC = 0o2000000;
 /** Only a place in the tree, Linux 2.6.39. */
@@ -61,6 +63,8 @@ export const MS_REC = 16384;
 export const MS_PRIVATE = 1 << 18;
 /** Take the mount away now, free it when nothing uses it, Linux 2.4.11. */
 export const MNT_DETACH = 2;
+/** Do not follow a link at the end of the path. */
+export const UMOUNT_NOFOLLOW = 8;
 
 // linux/mount.h, Linux 5.2: fsopen, fsconfig, fsmount, open_tree, move_mount.
 /** Close the context on execve(2). */

@@ -15,6 +15,8 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 /** A FIFO. */
 export const S_IFIFO = 0o010000;
+/** A socket with a path. */
+export const S_IFSOCK = 0o140000;
 /** Executed, it takes on the user that it belongs to. */
 export const S_ISUID = 0o4000;
 

@@ -5,6 +5,7 @@
  */
 
 import { parseEnv } from "./environment.ts";
+import { UsageError } from "./errors.ts";
 import { checkName } from "./names.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { splitUser } from "./users.ts";
@@ -27,9 +28,15 @@ import { checkVolume } from "./volumes.ts";
  * ```
  */
 export function checkSpec(spec: ContainerSpec): void {
-  const { env, group, name, user, volumes } = spec;
+  const { dbus, env, graphics, group, name, user, volumes } = spec;
   if (name !== undefined) checkName(name);
   splitUser(user, group);
   env?.forEach(parseEnv);
   volumes?.forEach(checkVolume);
+  if (dbus && !graphics) {
+    throw new UsageError(
+      "Cannot use --dbus without -G: the session bus is a part of what " +
+        "graphical programs get: add -G",
+    );
+  }
 }

@@ -19,6 +19,8 @@ export interface EnvironmentFacts {
   readonly user: ResolvedUser;
   /** The environment of the caller, of which only TERM and LANG are taken. */
   readonly callerEnv: ReadonlyMap<string, string>;
+  /** Variables for graphical programs, if the command is to be one. */
+  readonly graphics?: readonly (readonly [key: string, value: string])[];
   /** The values of `-e`, in order. */
   readonly extra: readonly string[];
 }
@@ -74,13 +76,14 @@ export interface CommandLine {
  * ```
  */
 export function containerEnvironment(
-  { user, callerEnv, extra }: EnvironmentFacts,
+  { user, callerEnv, extra, graphics = [] }: EnvironmentFacts,
 ): ContainerEnvironment {
   const env = new Map([
     ["PATH", DEFAULT_PATH],
     ["TERM", inherited(callerEnv, "TERM") ?? "vt100"],
     ["LANG", inherited(callerEnv, "LANG") ?? "C"],
     ...account(user),
+    ...graphics,
     ...extra.map(parseEnv),
   ]);
   return {

@@ -6,6 +6,7 @@
 
 import type { Identity } from "./caller.ts";
 import type { Composition } from "./compose.ts";
+import type { GraphicsSources } from "./graphics_mounts.ts";
 import type { IdMap } from "./idmap.ts";
 
 /** What the kernel offers, as it was asked and not by its version. */
@@ -140,6 +141,8 @@ export interface Facts {
   readonly host: HostFiles;
   /** The volumes of the spec, in their order. */
   readonly volumes: readonly VolumeSource[];
+  /** What graphical programs get, if they are to get it. */
+  readonly graphics?: GraphicsSources;
   /** The mount of the caller's terminal. */
   readonly console?: MountSource;
   /** Paths inside at which the layers hold storage of containers. */

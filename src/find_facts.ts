@@ -22,12 +22,14 @@ import type {
   UserNamespace,
 } from "./facts.ts";
 import { findComposition } from "./find_composition.ts";
+import { type GraphicsLook, lookForGraphics } from "./find_graphics.ts";
 import { findHostFiles, findKernel } from "./host.ts";
 import { HOST_FILE_PATHS } from "./host_files.ts";
 import { type Layout, STORAGE_BASE } from "./layout.ts";
 import { pathOf } from "./location.ts";
 import { hiddenBelow, parseMounts } from "./mount_table.ts";
-import type { ContainerSpec } from "./spec.ts";
+import { takeGraphics } from "./take_graphics.ts";
+import type { ContainerSpec, Volume } from "./spec.ts";
 import {
   type Layer,
   lookIn,
@@ -55,6 +57,7 @@ export interface Found {
  * @param client Who calls.
  * @param hold What holds the directories; there are none without.
  * @param kept Where all other descriptors are kept.
+ * @param bus The session bus.
  * @returns What was found.
  * @throws {CageError} If something cannot be used.
  */
@@ -64,16 +67,30 @@ export function findFacts(
   client: Client,
   hold: Hold | undefined,
   kept: Descriptors,
+  bus?: GraphicsLook["bus"],
 ): Found {
   const layers = openLayers(layout.lower, client, kept);
-  const userNamespace = findNamespace(spec, client, kept);
+  const seen = spec.graphics
+    ? lookForGraphics({ spec, client, root: { layers, layout }, bus }, kept)
+    : undefined;
+  const shares = seen?.graphics.shares ?? [];
+  const userNamespace = findNamespace(
+    { ...spec, volumes: [...shares, ...spec.volumes ?? []] },
+    client,
+    kept,
+  );
   const root = rootOf(layers[0], client);
   const directories = hold === undefined
     ? undefined
     : openDirectories(layout, client, root, hold, kept);
   const console = openConsole(client, kept);
+  const lasting = [...shares.filter(isLasting), ...spec.volumes ?? []];
   const skeleton = userNamespace === undefined ? [] : [
-    ...skeletonOf(wantedPaths(spec, client), layers, client),
+    ...skeletonOf(
+      wantedPaths({ ...spec, volumes: lasting }, client),
+      layers,
+      client,
+    ),
     ...homeOfRoot(layers, client),
   ];
   const composition = client.standing === "rootless"
@@ -96,6 +113,9 @@ export function findFacts(
     absent: absentFiles(layers, client, layout, directories),
     host: findHostFiles(client),
     volumes: openVolumes(spec.volumes ?? [], client, kept),
+    ...(seen === undefined
+      ? {}
+      : { graphics: takeGraphics(seen, client, userNamespace?.map, kept) }),
     ...(console === undefined ? {} : { console }),
     storageInside: [
       ...storageInside(layers, layout, client, directories, kept),
@@ -171,6 +191,11 @@ function wantedPaths(
   return paths.filter((path) =>
     path !== undefined && isPlain(path)
   ) as string[];
+}
+
+/** What is in a file system in memory is not in the upper layer. */
+function isLasting({ inside }: Volume): boolean {
+  return !/^\/(?:dev|run|tmp)\//.test(inside);
 }
 
 /** A path of a process or a variable is anything. */

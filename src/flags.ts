@@ -155,6 +155,8 @@ function toSpec(given: Given, command: readonly string[]): ContainerSpec {
     directory: one("directory"),
     env: many("env"),
     volumes: many("volume")?.map(parseVolume),
+    graphics: given.graphics ? true : undefined,
+    dbus: given.dbus ? true : undefined,
     initScript: one("init-script"),
     ephemeral: given.ephemeral ? true : undefined,
     init: given["no-init"] ? false : undefined,

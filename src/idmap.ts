@@ -313,7 +313,7 @@ export function checkMapped(
       checkId(user, map, "group", group, map.gid);
       throw new UsageError(
         `Cannot run with group ${group}: groups are kept where volumes are, ` +
-          "and you are not in it: leave out -v, or the group",
+          "and you are not in it: leave out -v and -G, or the group",
       );
     }
   }

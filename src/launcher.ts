@@ -25,6 +25,7 @@ import {
 import { ERRNO } from "../ffi/errno.ts";
 import { findAttachment } from "./attachment.ts";
 import { type Plan, PlanError, type Process, runPlan } from "./child.ts";
+import { addGraphics } from "./add_graphics.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Hold } from "./directories.ts";
 import { UsageError } from "./errors.ts";
@@ -37,6 +38,8 @@ import { mountFuse } from "./mount_fuse.ts";
 import { type Client, findClient } from "./client.ts";
 import { findKernel } from "./host.ts";
 import { checkImages, openImage } from "./image.ts";
+import type { GraphicsLook } from "./find_graphics.ts";
+import type { GraphicsSources } from "./graphics_mounts.ts";
 import type { InitScript } from "./init_script.ts";
 import {
   type Claim,
@@ -60,6 +63,7 @@ import type { Stdio } from "./process.ts";
 import { openSupervisor } from "./process_state.ts";
 import { quote } from "./quote.ts";
 import { openScript } from "./script_file.ts";
+import { SessionBus } from "./session_bus.ts";
 import { markSlot, takeSlot } from "./slots.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Storage } from "./storage.ts";
@@ -81,17 +85,22 @@ export interface Started {
   readonly recorded?: Recorded;
 }
 
+/** Gets a sentence for the user about what the command will not be given. */
+export type Tell = (note: string) => void;
+
 /**
  * Runs a command in the instance of a spec, which is created if none runs.
  *
  * @param spec What is wanted.
  * @param stdio The standard descriptors of the command.
+ * @param tell Gets what is to be told before the command runs.
  * @returns The command, once it is executed.
  * @throws {CageError} If it cannot be run. Nothing is left behind then.
  */
 export function* start(
   spec: ContainerSpec,
   stdio: Stdio = {},
+  tell: Tell = () => {},
 ): Waiting<Started> {
   const client = findClient(spec);
   const layout = layoutOf(spec, client.cwd, client.bases);
@@ -99,9 +108,11 @@ export function* start(
     const found = yield* claimInstance(layout, client);
     if ("descriptor" in found) {
       const hold = new Hold();
-      return yield* create({ spec, stdio, client, layout, claim: found, hold });
+      return yield* create({
+        ...{ spec, stdio, tell, client, layout, claim: found, hold },
+      });
     }
-    const attached = yield* attach(spec, stdio, client, found);
+    const attached = yield* attach({ spec, stdio, tell, client }, found);
     if (attached !== undefined) return attached;
   }
 }
@@ -111,19 +122,21 @@ export function* start(
  *
  * @param spec What is wanted; only its pid file tells which instance.
  * @param stdio The standard descriptors of the command.
+ * @param tell Gets what is to be told before the command runs.
  * @returns The command, or nothing if no instance runs.
  * @throws {CageError} If it cannot be run.
  */
 export function* join(
   spec: ContainerSpec,
   stdio: Stdio = {},
+  tell: Tell = () => {},
 ): Waiting<Started | undefined> {
   const client = findClient(spec);
   const layout = layoutOf(spec, client.cwd, client.bases);
   for (;;) {
     const running = yield* findInstance(layout, client);
     if (running === undefined) return undefined;
-    const attached = yield* attach(spec, stdio, client, running);
+    const attached = yield* attach({ spec, stdio, tell, client }, running);
     if (attached !== undefined) return attached;
   }
 }
@@ -160,29 +173,37 @@ export function* stop(spec: ContainerSpec): Waiting<boolean> {
   return true;
 }
 
-/** Everything about a container that is being created. */
-interface Creating {
+/** Everything about a command that is being started. */
+interface Starting {
   readonly spec: ContainerSpec;
   readonly stdio: Stdio;
+  readonly tell: Tell;
   readonly client: Client;
+}
+
+/** Everything about a container that is being created. */
+interface Creating extends Starting {
   readonly layout: Layout;
   readonly claim: Claim;
   readonly hold: Hold;
 }
 
 function* create(creating: Creating): Waiting<Started> {
-  const { claim, client, hold, spec } = creating;
+  const { claim, client, hold, spec, tell } = creating;
   let recorded: Recorded | undefined;
+  using bus = spec.dbus ? new SessionBus(client) : undefined;
   try {
+    if (bus !== undefined) yield* bus.open(hold);
     const slot = client.standing === "user" ? slotFor(client) : undefined;
     if (slot !== undefined) hold.keep(slot);
     using script = openScript(spec.initScript, client);
     const record = (written: Recorded) => {
       recorded = written;
       if (slot !== undefined) markSlot(slot, written.pid);
+      bus?.notes.forEach(tell);
     };
     const on = createOn(creating, record, script?.script);
-    const started = yield* createSomehow(creating, on);
+    const started = yield* createSomehow(creating, on, bus?.found);
     flock(claim.descriptor, LOCK_UN);
     return { ...started, claim, hold, recorded };
   } catch (error) {
@@ -204,10 +225,11 @@ type CreateOn = (storage: Storage, facts: Facts) => Waiting<Process>;
 function* createSomehow(
   creating: Creating,
   createOn: CreateOn,
+  bus: GraphicsLook["bus"],
 ): Waiting<Process> {
   const { client, hold, layout, spec } = creating;
   const find = (kept: Descriptors, hold?: Hold) =>
-    findFacts(spec, layout, client, hold, kept);
+    findFacts(spec, layout, client, hold, kept, bus);
   if (spec.ephemeral) {
     using kept = new Descriptors();
     return yield* createOn({ kind: "memory" }, find(kept).facts);
@@ -277,7 +299,7 @@ function checkImage({ image, named, upper }: Layout, client: Client): void {
 }
 
 function createOn(
-  { claim, client, layout, spec, stdio }: Creating,
+  { claim, client, layout, spec, stdio, tell }: Creating,
   record: (written: Recorded) => void,
   script: InitScript | undefined,
 ): CreateOn {
@@ -301,11 +323,13 @@ function createOn(
           callerEnv: client.env,
           parent: init ?? { kind: "command" },
           stdio,
+          ...graphicsOf(facts.graphics),
           ...idsOf(userNamespace),
         },
         ready: (pid) => {
           const { uid } = client;
           record(writePidFile(claim, pid, { uid, privileged, noNewPrivs }));
+          facts.graphics?.graphics.notes.forEach(tell);
         },
       });
     } finally {
@@ -336,34 +360,55 @@ function idsOf(
   return { ids: { map, kept: [owner.gid, ...owner.groups] } };
 }
 
+function graphicsOf(
+  found: Pick<GraphicsSources, "graphics"> | undefined,
+): Pick<CommandFacts, "graphics"> {
+  return found === undefined ? {} : { graphics: found.graphics };
+}
+
 function* attach(
-  spec: ContainerSpec,
-  stdio: Stdio,
-  client: Client,
+  { client, spec, stdio, tell }: Starting,
   running: Running,
 ): Waiting<Started | undefined> {
   const { pidfd, record } = running;
   const kernel = findKernel(client);
+  using kept = new Descriptors();
+  const hold = new Hold();
+  using bus = spec.dbus ? new SessionBus(client) : undefined;
   try {
     if (spec.privileged && !record.privileged) throw notPrivileged();
     const container = findAttachment(running, client);
     if (container === undefined) return undefined;
     const { userNamespace } = container;
-    return yield* runPlan({
+    const found = spec.graphics
+      ? yield* addGraphics({
+        ...{ spec, client, running, bus, hold, kept },
+        map: userNamespace?.map,
+      })
+      : undefined;
+    const process = yield* runPlan({
       flags: 0,
-      first: (pipes) => attachProgram(container, pipes, kernel),
+      first: (pipes) =>
+        attachProgram(container, pipes, kernel, found?.addition),
       entered: scriptProgram(spec, client.env),
       spec: { ...spec, noNewPrivs: spec.noNewPrivs || record.noNewPrivs },
       facts: {
         callerEnv: client.env,
         parent: { kind: "attached" },
         stdio,
+        ...graphicsOf(found),
         ...(userNamespace === undefined ? {} : {
           ids: { map: userNamespace.map, kept: userNamespace.groups },
         }),
       },
+      ready: () => {
+        bus?.notes.forEach(tell);
+        found?.graphics.notes.forEach(tell);
+      },
     });
+    return { ...process, hold };
   } catch (error) {
+    hold[Symbol.dispose]();
     // It ended in between: there may be another one, or none.
     const isGone = error instanceof PlanError &&
       error.failure.step.call === "setns" &&

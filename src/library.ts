@@ -49,6 +49,8 @@ export interface Container {
   readonly pid: number;
   /** How the command ended, once it has. */
   readonly status: Promise<Status>;
+  /** Sentences about what a graphical command was not given. */
+  readonly notes: readonly string[];
   /** What the command reads, if `stdin` is "piped". */
   readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
   /** What the command writes, if `stdout` is "piped". */
@@ -99,7 +101,10 @@ export async function launch(
   options: LaunchOptions = {},
 ): Promise<Container> {
   checkSpec(spec);
-  return await begin(options, (stdio) => launcher.start(spec, stdio));
+  return await begin(
+    options,
+    (stdio, tell) => launcher.start(spec, stdio, tell),
+  );
 }
 
 /**
@@ -128,8 +133,8 @@ export async function attach(
   options: LaunchOptions = {},
 ): Promise<Container> {
   checkSpec(spec);
-  return await begin(options, function* (stdio) {
-    const started = yield* launcher.join(spec, stdio);
+  return await begin(options, function* (stdio, tell) {
+    const started = yield* launcher.join(spec, stdio, tell);
     if (started !== undefined) return started;
     throw new CageError(
       "Cannot attach: no such instance runs: use launch() to start it",
@@ -194,15 +199,19 @@ function pidFiles(state: string): string[] {
 
 async function begin(
   options: LaunchOptions,
-  start: (stdio: Stdio) => Waiting<launcher.Started>,
+  start: (stdio: Stdio, tell: launcher.Tell) => Waiting<launcher.Started>,
 ): Promise<Container> {
   using pipes = new StdioPipes(options);
-  const started = await driveLater(start(pipes.inside));
+  const notes: string[] = [];
+  const started = await driveLater(
+    start(pipes.inside, (note) => notes.push(note)),
+  );
   let hasEnded = false;
   const status = driveLater(untilEnded(started, () => hasEnded = true));
   return {
     pid: started.pid,
     status,
+    notes,
     ...pipes.takeStreams(),
     kill(signal: Signal = "SIGTERM") {
       if (!hasEnded) pidfdSendSignal(started.pidfd, SIGNALS[signal]);

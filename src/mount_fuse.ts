@@ -5,13 +5,12 @@
  */
 
 import { Block } from "../ffi/block.ts";
-import { CLD_EXITED, SIGNALS } from "../ffi/constants.ts";
-import { close, type Ended, pidfdSendSignal, waitPidfd } from "../ffi/libc.ts";
+import { CLD_EXITED } from "../ffi/constants.ts";
 import { CageError, type LaunchError } from "./errors.ts";
 import { errorOf } from "./failure.ts";
 import { type FuseOverlay, fuseProgram } from "./fuse_overlay.ts";
 import { fuseFailed } from "./fuse_words.ts";
-import { startQuietly } from "./quiet_start.ts";
+import { Helper } from "./helper.ts";
 import { Said } from "./said.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
@@ -47,28 +46,4 @@ function failureOf(block: Block): LaunchError | undefined {
   const failure = block.failure();
   if (!failure?.stopped) return undefined;
   return errorOf({ step: failure.step, errno: failure.errno }) as LaunchError;
-}
-
-/** It has this process's memory, which must not go before it has ended. */
-class Helper implements Disposable {
-  readonly pidfd: number;
-  #hasEnded = false;
-
-  constructor(block: Block) {
-    this.pidfd = startQuietly(block, 0).pidfd;
-  }
-
-  wait(): Ended {
-    const ended = waitPidfd(this.pidfd)!;
-    this.#hasEnded = true;
-    return ended;
-  }
-
-  [Symbol.dispose](): void {
-    if (!this.#hasEnded) {
-      pidfdSendSignal(this.pidfd, SIGNALS.SIGKILL);
-      this.wait();
-    }
-    close(this.pidfd);
-  }
 }

@@ -59,7 +59,7 @@ export function parseMounts(text: string): Mount[] {
     return {
       id: BigInt(id),
       parent: BigInt(parent),
-      path: unescape(path),
+      path: unescapeOctal(path),
       isReadOnly,
       // Whatever is optional ends with a hyphen.
       type: words[words.indexOf("-", 6) + 1],
@@ -159,8 +159,22 @@ function hides(above: string, path: string): boolean {
   return path.startsWith(above === "/" ? "/" : `${above}/`) && path !== above;
 }
 
-/** The kernel writes space, tab, newline and backslash as octal numbers. */
-function unescape(text: string): string {
+/**
+ * Reads a path of a table: the kernel writes space, tab, newline and backslash
+ * as octal numbers.
+ *
+ * @param text The path, as it is there.
+ * @returns The path.
+ *
+ * @example A space
+ * ```ts
+ * import { unescapeOctal } from "cage/src/mount_table.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(unescapeOctal("/a\\040b"), "/a b");
+ * ```
+ */
+export function unescapeOctal(text: string): string {
   return text.replace(
     /\\([0-7]{3})/g,
     (_, digits) => String.fromCharCode(parseInt(digits, 8)),

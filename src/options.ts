@@ -67,7 +67,7 @@ export interface Option {
  * import { assertEquals } from "@std/assert";
  *
  * const letters = OPTIONS.map((option) => option.short ?? "").join("");
- * assertEquals(letters, "aceghiklnpUuVvw");
+ * assertEquals(letters, "aceGghiklnpUuVvw");
  * ```
  */
 export const OPTIONS: readonly Option[] = [
@@ -101,6 +101,14 @@ export const OPTIONS: readonly Option[] = [
     group: "inside",
     help: "add environment variable in the format key=value, can be given " +
       "more than once, the last value of a key wins",
+  },
+  {
+    short: "G",
+    long: "graphics",
+    brief: "support graphical applications",
+    group: "inside",
+    help: "setup environment and volumes to support graphical applications: " +
+      "X11, Wayland, sound, graphics cards, fonts",
   },
   {
     short: "g",
@@ -230,6 +238,13 @@ export const OPTIONS: readonly Option[] = [
     brief: "tell what the caller may do and why",
     group: "about",
     help: "tell what the caller may do and why, and what the kernel offers",
+  },
+  {
+    long: "dbus",
+    brief: "with -G, give access to the session bus",
+    group: "inside",
+    help: "with -G, give access to the session bus too, by which programs of " +
+      "the desktop can be asked to do anything",
   },
   {
     long: "ephemeral",

@@ -50,6 +50,15 @@ import {
   hostFiles,
   mountHostFiles,
 } from "./host_files.ts";
+import type { Graphics } from "./graphics.ts";
+import { giveRuntime, privateFiles } from "./graphics_command.ts";
+import {
+  addFromOutside,
+  addHere,
+  type Addition,
+  ADDITION_BUFFERS,
+  takeAddition,
+} from "./graphics_mounts.ts";
 import { fuseSteps } from "./fuse_overlay.ts";
 import { attachCovers, closeCovers, prepareCovers } from "./hidden.ts";
 import {
@@ -148,6 +157,8 @@ export interface CommandFacts {
     /** The groups of the caller, as the host counts. */
     readonly kept: readonly number[];
   };
+  /** What the command gets if it is a graphical one. */
+  readonly graphics?: Graphics;
   /** The way of the command out of the launcher's memory. */
   readonly entry: Entry;
   /** The descriptor that is open until the command is executed. */
@@ -230,8 +241,11 @@ export function createProgram(
   spec: ContainerSpec,
   { entry, facts, pipes, script, storage, upper }: Creation,
 ): Program {
-  const { volumes = [] } = spec;
-  const { kernel, layers, userNamespace: namespace } = facts;
+  const { graphics, kernel, layers, userNamespace: namespace } = facts;
+  const shares = graphics?.graphics.shares ?? [];
+  // Those of the caller cover the others.
+  const volumes = [...shares, ...spec.volumes ?? []];
+  const sources = [...graphics?.sources ?? [], ...facts.volumes];
   const files = hostFiles(facts.host);
   const absent = storage.kind === "fuse" ? [] : absentLayer(facts.absent);
   const later = isLater(namespace) ? namespace : undefined;
@@ -252,7 +266,7 @@ export function createProgram(
       ...(isInside ? takeKernelFiles() : []),
       ...scratchSteps(owner ?? ROOT_OWNER),
       ...attachLayers(layers, later),
-      ...prepareVolumes(volumes, facts.volumes),
+      ...prepareVolumes(volumes, sources),
       ...storageSteps(storage, facts.root),
       // From here on only mounting is done as root.
       ...(later === undefined ? [] : ownerSteps(later)),
@@ -267,7 +281,7 @@ export function createProgram(
       ...coverSteps(facts.storageInside, owner),
       ...(spec.privileged ? [] : maskSteps()),
       ...mountHostFiles(files),
-      ...attachVolumes(volumes, facts.volumes),
+      ...attachVolumes(volumes, sources),
       ...closeCovers(facts.hidden),
       ...(later === undefined ? [] : enter(later)),
       ...(isInside ? becomeRoot(namespace) : []),
@@ -284,6 +298,7 @@ export function createProgram(
  * @param container What is known of it.
  * @param pipes The pipes to the launcher.
  * @param kernel What the kernel offers.
+ * @param addition What is added to the container.
  * @returns The program, to be run by clone(2).
  *
  * @example The same restrictions as at the start
@@ -305,6 +320,7 @@ export function attachProgram(
   container: Attachment,
   pipes: Rendezvous,
   kernel: Kernel,
+  addition: Addition = { shares: [], sources: [] },
 ): Program {
   const { becomesRoot, pidfd, privileged, userNamespace } = container;
   const namespaces: PlanStep = {
@@ -314,11 +330,11 @@ export function attachProgram(
     hints: { ESRCH: "it has just ended: try again" },
   };
   return {
-    buffers: BUFFERS,
+    buffers: { ...BUFFERS, ...ADDITION_BUFFERS },
     steps: [
       ...beginSteps(pipes, kernel.signals),
       ...(becomesRoot ? rootIdSteps() : []),
-      ...enterAll(pidfd, namespaces, userNamespace),
+      ...enterAll(pidfd, namespaces, userNamespace, addition),
       ...restrict(privileged, kernel, userNamespace),
       ...lookupSteps(pipes),
     ],
@@ -462,12 +478,23 @@ function enterAll(
   descriptor: number,
   namespaces: PlanStep,
   user: Attachment["userNamespace"],
+  addition: Addition,
 ): PlanStep[] {
-  if (user === undefined) return [namespaces];
-  const entry = enter({ descriptor, inside: user.inside });
+  if (user === undefined) return [namespaces, ...addHere(addition)];
+  const entry = { descriptor, inside: user.inside };
   return user.isFirst
-    ? [...entry, namespaces]
-    : [keepGroups(user.groups), namespaces, ...entry];
+    ? [
+      ...enter(entry),
+      ...takeAddition(addition),
+      namespaces,
+      ...addHere(addition),
+    ]
+    : [
+      keepGroups(user.groups),
+      namespaces,
+      ...addFromOutside(addition, entry),
+      ...enter(entry),
+    ];
 }
 
 /** Whoever keeps their number is not root from the beginning. */
@@ -517,9 +544,11 @@ function startSteps({ entry, parent, ready, stdio }: CommandFacts): PlanStep[] {
 }
 
 function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
-  const { callerEnv, group, ids, parent, passwd } = facts;
+  const { callerEnv, graphics, group, ids, parent, passwd } = facts;
   const user = resolveUser(spec.user, spec.group, passwd, group);
-  const groups = ids === undefined ? user.groups : groupsInside(user, ids.map);
+  const groups = ids === undefined
+    ? [...new Set([...user.groups, ...graphics?.groups ?? []])]
+    : groupsInside(user, ids.map);
   if (ids !== undefined) {
     const areNamed = (spec.group ?? spec.user?.split(":")[1]) !== undefined;
     checkMapped(user, ids.map, ids.kept, areNamed);
@@ -527,6 +556,7 @@ function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
   const { env, path, shell } = containerEnvironment({
     user,
     callerEnv,
+    ...(graphics === undefined ? {} : { graphics: graphics.variables }),
     extra: spec.env ?? [],
   });
   return {
@@ -538,6 +568,10 @@ function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
     endsWithParent: parent.kind !== "init",
     ...(groups === undefined ? {} : { groups }),
     noNewPrivs: spec.noNewPrivs ?? false,
+    ...(graphics === undefined ? {} : {
+      asRoot: giveRuntime(graphics, user),
+      asUser: privateFiles(graphics),
+    }),
   };
 }
 

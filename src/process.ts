@@ -65,6 +65,10 @@ export interface Execution {
   readonly groups?: readonly number[];
   /** Whether it gets no privileges by executing a program. */
   readonly noNewPrivs: boolean;
+  /** What is done before it becomes the user. */
+  readonly asRoot?: readonly PlanStep[];
+  /** What is done once it is the user. */
+  readonly asUser?: readonly PlanStep[];
 }
 
 /**
@@ -272,10 +276,13 @@ export function stdioSteps({ stdin, stdout, stderr }: Stdio): PlanStep[] {
  * ```
  */
 export function executeSteps(execution: Execution): PlanStep[] {
-  const { directory, endsWithParent, noNewPrivs } = execution;
+  const { asRoot = [], asUser = [], directory, endsWithParent, noNewPrivs } =
+    execution;
   return [
     ...homeSteps(execution),
+    ...asRoot,
     ...userSteps(execution),
+    ...asUser,
     ...directorySteps(directory),
     // After the change of user, which takes it back.
     ...(endsWithParent ? [endWithParent()] : []),

@@ -213,8 +213,18 @@ export function lookInLayer(
   return lookIn(directory, path, isMapped ? undefined : caller);
 }
 
-/** A plan with the caller's rights alone takes it by itself. */
-function takeMount(
+/**
+ * Takes the mount at an open file. A plan with the caller's rights alone takes
+ * it by itself.
+ *
+ * @param file The descriptor of the file.
+ * @param caller Who calls.
+ * @param kept Where the descriptor is kept.
+ * @param recursive Whether the mounts below are taken too.
+ * @returns The mount.
+ * @throws {SyscallError} If there can be none.
+ */
+export function takeMount(
   file: number,
   caller: Pick<Caller, "standing">,
   kept: Descriptors,
@@ -264,10 +274,24 @@ function openOrMake(path: string, client: Client, kept: Descriptors): number {
   }
 }
 
+/**
+ * Tells whether the administrator lets a user have something of the host.
+ *
+ * @param file A descriptor of it.
+ * @param client Who calls.
+ * @returns Whether the user may.
+ */
+export function isAllowed(
+  file: number,
+  { policy: { volumes }, standing }: Pick<Client, "policy" | "standing">,
+): boolean {
+  return standing !== "user" || volumes === undefined ||
+    directoryOf(file, volumes) !== undefined;
+}
+
 function checkAllowed(path: string, file: number, client: Client): void {
-  const { policy: { volumes }, standing } = client;
-  if (standing !== "user" || volumes === undefined) return;
-  if (directoryOf(file, volumes) !== undefined) return;
+  const { policy: { volumes = [] } } = client;
+  if (isAllowed(file, client)) return;
   const allowed = volumes.length === 0
     ? "none"
     : `those below ${volumes.map(quote).join(", ")}, which must be root's`;

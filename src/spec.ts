@@ -41,6 +41,10 @@ export interface ContainerSpec {
   readonly env?: readonly string[];
   /** Directories and files of the host, seen inside. */
   readonly volumes?: readonly Volume[];
+  /** Whether the command gets what graphical programs need. */
+  readonly graphics?: boolean;
+  /** Whether it gets the session bus too. */
+  readonly dbus?: boolean;
   /** A script that runs as root inside before the command. */
   readonly initScript?: string;
   /** Whether the upper directory is in memory, so that nothing stays. */

@@ -107,12 +107,32 @@ export function mountOnTarget(
   ];
 }
 
+/**
+ * Names the step that opens what a place is in.
+ *
+ * @param target The place, below a directory that is not the root.
+ * @returns The name.
+ *
+ * @example A file
+ * ```ts
+ * import { parentOf } from "cage/src/targets.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parentOf({ name: "x", path: "/run/user/7" }), "x:/run/user");
+ * ```
+ */
+export function parentOf(
+  { name, path }: Pick<Target, "name" | "path">,
+): string {
+  return `${name}:${dirname(path)}`;
+}
+
 /** The last part of a path is not followed by the calls that make it. */
 function makeEntry(target: Target, path: string): PlanStep[] {
   const { hints, kind, name, why } = target;
   const parent = dirname(path);
   const isInRoot = parent === "/";
-  const at = { result: isInRoot ? ROOT : `${name}:${parent}` };
+  const at = { result: isInRoot ? ROOT : parentOf({ name, path }) };
   const base = path.slice(path.lastIndexOf("/") + 1);
   const make = kind === "file" && path === target.path
     ? { call: "mknodat", args: [at, base, S_IFREG | 0o644, 0] } as const

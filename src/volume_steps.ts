@@ -7,9 +7,13 @@
 import {
   AT_FDCWD,
   MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MS_BIND,
   MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
   MS_PRIVATE,
   MS_RDONLY,
   MS_REC,
@@ -19,7 +23,7 @@ import {
 import { S_IFREG } from "../ffi/file_types.ts";
 import type { MountSource, VolumeSource } from "./facts.ts";
 import { quote } from "./quote.ts";
-import type { Volume } from "./spec.ts";
+import type { Share } from "./graphics.ts";
 import {
   attachMount,
   copyMount,
@@ -54,26 +58,17 @@ import { openTarget } from "./targets.ts";
  * ```
  */
 export function prepareVolumes(
-  volumes: readonly Volume[],
+  volumes: readonly Share[],
   sources: readonly VolumeSource[],
 ): PlanStep[] {
-  return volumes.flatMap(({ readOnly }, index) => {
+  return volumes.flatMap((volume, index) => {
     const { host, mount: source } = sources[index];
     const mount = mountOf(index, source);
     const why = `Cannot map volume ${quote(host)}`;
     const end = `${volumeName(index)}-prepared`;
-    const [set, flags] = readOnly
-      ? [MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, MS_NODEV | MS_RDONLY]
-      : [MOUNT_ATTR_NODEV, MS_NODEV];
+    const [set, flags] = flagsOf(volume);
     return [
-      ...(typeof source === "string"
-        ? [
-          copyMount(AT_FDCWD, source, true, {
-            name: `${volumeName(index)}-mount`,
-            why,
-          }),
-        ]
-        : []),
+      ...(typeof source === "string" ? [takeVolume(index, source, why)] : []),
       // Private, or what is mounted on a volume would be mounted on the host.
       setAttributes(descriptorOf(mount), { set, propagation: MS_PRIVATE }, {
         ifZero: end,
@@ -106,7 +101,7 @@ export function prepareVolumes(
  * ```
  */
 export function attachVolumes(
-  volumes: readonly Volume[],
+  volumes: readonly Share[],
   sources: readonly VolumeSource[],
 ): PlanStep[] {
   return volumes.flatMap(({ inside }, index) => {
@@ -132,6 +127,35 @@ export function attachVolumes(
       ),
     ];
   });
+}
+
+/**
+ * Takes volumes that are given by path, for a plan that begins outside of the
+ * container.
+ *
+ * @param sources Where they are.
+ * @returns The steps.
+ *
+ * @example A socket
+ * ```ts
+ * import { takeVolumes } from "cage/src/volume_steps.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const steps = takeVolumes([{ mount: "/a", host: "/a", kind: "file" }]);
+ * assertEquals(steps.map(({ call }) => call), ["open_tree"]);
+ * ```
+ */
+export function takeVolumes(sources: readonly VolumeSource[]): PlanStep[] {
+  return sources.flatMap(({ host, mount }, index) =>
+    typeof mount === "number"
+      ? []
+      : [takeVolume(index, mount, `Cannot map volume ${quote(host)}`)]
+  );
+}
+
+function takeVolume(index: number, path: string, why: string): PlanStep {
+  const name = `${volumeName(index)}-mount`;
+  return copyMount(AT_FDCWD, path, true, { name, why });
 }
 
 const KIND_HINT = "a directory needs a directory, a file needs a file";
@@ -175,8 +199,49 @@ function setByPath(
   ];
 }
 
-/** A descriptor, or the name of the step that gives it. */
-function mountOf(index: number, source: MountSource): string | number {
+/**
+ * Tells what is taken from a volume.
+ *
+ * @param volume The volume.
+ * @returns Flags for mount_setattr(2), and the same for mount(2).
+ *
+ * @example A device stays one
+ * ```ts
+ * import { flagsOf } from "cage/src/volume_steps.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const share = { host: "/dev/x", inside: "/dev/x", readOnly: false };
+ * assertEquals(flagsOf(share), [4, 4]);
+ * assertEquals(flagsOf({ ...share, isDevice: true }), [10, 10]);
+ * ```
+ */
+export function flagsOf(
+  { isDevice, readOnly }: Share,
+): [attributes: number, flags: number] {
+  if (isDevice) {
+    return [MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, MS_NOSUID | MS_NOEXEC];
+  }
+  return readOnly
+    ? [MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, MS_NODEV | MS_RDONLY]
+    : [MOUNT_ATTR_NODEV, MS_NODEV];
+}
+
+/**
+ * Refers to the mount of a volume.
+ *
+ * @param index The place of the volume among all.
+ * @param source Where it was said to be.
+ * @returns A descriptor, or the name of the step that gives it.
+ *
+ * @example Both
+ * ```ts
+ * import { mountOf } from "cage/src/volume_steps.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([mountOf(0, 9), mountOf(1, "/a")], [9, "volume1-mount"]);
+ * ```
+ */
+export function mountOf(index: number, source: MountSource): string | number {
   return typeof source === "string" ? `${volumeName(index)}-mount` : source;
 }
 

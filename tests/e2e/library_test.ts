@@ -42,6 +42,7 @@ interface Streams {
 
 interface Handle {
   readonly pid: number;
+  readonly notes: readonly string[];
   readonly status: Promise<{ code: number; signal?: string | null }>;
   readonly stdin: WritableStream<Uint8Array<ArrayBuffer>>;
   readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -132,6 +133,30 @@ test(
   },
   OPTIONS,
 );
+
+test("launch() says what a graphical command was not given", async (t) => {
+  const { launch } = await load();
+  const script = "echo $XDG_RUNTIME_DIR";
+  const more = { ephemeral: true, env: ["XDG_RUNTIME_DIR=/own"] };
+  const plain = await launch(await specOf(t, script, more), SILENT);
+  await plain.status;
+  assertEquals(plain.notes, []);
+  const handle = await launch(
+    await specOf(t, script, { graphics: true, ephemeral: true }),
+    { ...SILENT, stdout: "piped" },
+  );
+  assertEquals(await textOf(handle.stdout), "/run/user/0\n");
+  await handle.status;
+  const known = /^No (?:X11|Wayland|sound) for -G: |^".*" is closed to -u /;
+  assert(handle.notes.every((note) => known.test(note)), `${handle.notes}`);
+  const isShown = Deno.env.has("DISPLAY") || Deno.env.has("WAYLAND_DISPLAY");
+  assert(isShown || handle.notes.length > 0);
+  await assertRejects(
+    async () => await launch(await specOf(t, script, { dbus: true })),
+    Error,
+    "Cannot use --dbus without -G: ",
+  );
+}, OPTIONS);
 
 test("attach() runs a command in what runs", async (t) => {
   const { attach, launch } = await load();

@@ -99,16 +99,20 @@ function faultsOfStatus(status: number, { statuses }: Allowed): string[] {
     : [`It ended with ${status}, which nothing gives`];
 }
 
+/** What -G says before the command runs. */
+const NOTES = /^cage: (?:No [\w ]+ for (?:-G|--dbus): |".*" is closed to -u )/;
+
 function faultsOfMessages({ status, stderr }: Ending): string[] {
   const lines = stderr.split("\n");
   const rest = lines.pop();
-  const own = lines.filter((line) => line.startsWith("cage: "));
+  const all = lines.filter((line) => line.startsWith("cage: "));
+  const own = all.filter((line) => !NOTES.test(line));
   // What runs inside may say what it likes, unless it was not run.
   const isOwn = own.length > 0 || status === 125;
   const others = lines.filter((line) => !line.startsWith("cage: "));
   return [
     ...rest ? [`The last line has no end: ${JSON.stringify(rest)}`] : [],
-    ...own.flatMap(faultsOfLine),
+    ...all.flatMap(faultsOfLine),
     ...own.length > 1 ? ["There is more than one message"] : [],
     ...status === 125 && own.length === 0 ? ["There is no message"] : [],
     ...others.filter((line) => isOwn && !INSIDE.test(line))

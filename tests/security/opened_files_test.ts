@@ -134,6 +134,36 @@ attack("Links at the end of named paths lead to nothing as root", async (t) => {
   assertEquals([...Deno.readDirSync(secret)], []);
 }, { skip });
 
+attack("What -G looks for is opened as the caller", async (t) => {
+  for (const person of [t.mallory, t.plain]) {
+    const { home } = person;
+    const runtime = `${home}/run`;
+    const sockets = ["wayland-0", "pulse/native", "pipewire-0"]
+      .map((name) => `${runtime}/${name}`);
+    await Deno.mkdir(`${runtime}/pulse`, { recursive: true });
+    await Deno.writeTextFile(`${home}/.pulse-cookie`, "secret");
+    using stack = new DisposableStack();
+    for (const path of sockets) {
+      stack.use(Deno.listen({ transport: "unix", path }));
+    }
+    await own(person);
+    const root = await t.root();
+    const { accesses, result } = await trace(t, person, [
+      ...["-G", "--ephemeral", "-l", root, ...COMMAND],
+    ], { HOME: home, DISPLAY: ":59", XDG_RUNTIME_DIR: runtime });
+    assertEquals(result.status, 0);
+    assert(accesses.some(({ path }) => path === sockets[0]));
+    const named = [
+      ...[root, runtime, "/tmp/.X11-unix/X59", `${home}/.Xauthority`],
+      ...[`${home}/.config/pulse/cookie`, `${home}/.pulse-cookie`],
+      // Of the host, for roots that have none.
+      ...["/usr/share/fonts", "/usr/share/icons", "/usr/share/themes"],
+      "/etc/fonts",
+    ];
+    assertEquals(faults(accesses, rulesOf(t, person, named)), []);
+  }
+}, { skip });
+
 /** Makes everything at home the user's own, links themselves too. */
 async function own({ uid, home }: Person): Promise<void> {
   await run(["chown", "-hR", `${uid}:${uid}`, home]);

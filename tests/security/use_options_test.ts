@@ -282,7 +282,7 @@ test("Groups are kept where there is a volume, and not chosen", async (t) => {
   assertEquals(refused, {
     ...{ status: 125, stdout: "" },
     stderr: "cage: Cannot run with group 29: groups are kept where volumes " +
-      "are, and you are not in it: leave out -v, or the group\n",
+      "are, and you are not in it: leave out -v and -G, or the group\n",
   });
   assert(uid > 0);
 });

@@ -197,7 +197,7 @@ Deno.test("parseFlags() refuses malformed values before anything is done", () =>
       'Unknown option "--nmae": did you mean --name? cage -h lists the options',
     ],
     [["--pear"], 'Unknown option "--pear": cage -h lists the options'],
-    [["-G"], 'Unknown option "-G": cage -h lists the options'],
+    [["-Z"], 'Unknown option "-Z": cage -h lists the options'],
     [["-n"], "Option -n needs a value: -n name"],
     [["-n", ""], "Option -n has an empty value: -n name"],
     [

@@ -58,6 +58,9 @@ Deno.test("faultsOfEnding() finds messages that are not one clean line", () => {
   assertEquals(failed("cage: a\ncage: b\n"), [
     "There is more than one message",
   ]);
+  const note = "cage: No X11 for -G: DISPLAY is not set\n";
+  assertEquals(failed(`${note}cage: a\n`), []);
+  assertEquals(failed(note), ["There is no message"]);
   assertEquals(failed("cage: a\nb\n"), ['A line is nobody\'s: "b"']);
   assertEquals(failed("cage: a\x1b[2J\n"), [
     'A message has a control character: "\\u001b"',

@@ -303,7 +303,7 @@ Deno.test("checkMapped() refuses a group that can neither be set nor is kept", (
   assertEquals(
     refusalOf({ uid: 0, gid: 0, groups: [0, 29] }, map, [27]),
     "Cannot run with group 29: groups are kept where volumes are, and you " +
-      "are not in it: leave out -v, or the group",
+      "are not in it: leave out -v and -G, or the group",
   );
   checkMapped({ uid: 0, gid: 0, groups: [0, 29] }, plan(RANGED), [27]);
 });

@@ -1,0 +1,78 @@
+/**
+ * The session bus, with `--dbus`.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import {
+  asSelf,
+  BUS,
+  cage,
+  desktopOf,
+  hasRanges,
+  knowing,
+  sh,
+  show,
+  spawnCage,
+  test,
+  waiting,
+} from "./support/mod.ts";
+
+const AS_SELF = await asSelf();
+
+test("cage --dbus passes the session bus on, until the end", async (t) => {
+  await using desktop = await desktopOf(t);
+  await desktop.startBus();
+  const ask = "dbus-send --session --print-reply --dest=org.freedesktop.DBus " +
+    "/ org.freedesktop.DBus.GetId | grep -c string";
+  const without = await show(desktop, sh(`echo $DBUS_SESSION_BUS_ADDRESS`));
+  assertEquals(without.stdout, "\n");
+  const { stdout, stderr } = await show(desktop, [
+    ...["--dbus", ...AS_SELF, ...sh(ask)],
+  ]);
+  assertEquals(stdout, "1\n", stderr);
+  const left = [...Deno.readDirSync(desktop.runtime)].map(({ name }) => name);
+  assertEquals(left.filter((name) => name.startsWith("cage")), []);
+  if (!hasRanges) return;
+  // It goes by the number that a program says it has.
+  const other = await show(desktop, ["--dbus", "-u", "7:7", ...sh("echo ran")]);
+  assertEquals(other.stdout, "ran\n");
+  assertMatch(other.stderr, /may not answer -u 7: .*: use -u [0-9]+$/m);
+}, BUS);
+
+test("cage --dbus adds the session bus to a running instance", async (t) => {
+  await using desktop = await desktopOf(t);
+  await desktop.startBus();
+  const options = { within: knowing(desktop.env) };
+  const ask = "dbus-send --session --print-reply --dest=org.freedesktop.DBus " +
+    "/ org.freedesktop.DBus.GetId | grep -c string; " +
+    "grep -c /run/user /proc/self/mountinfo";
+  const graphics = ["--ephemeral", "-G", "--dbus", ...AS_SELF];
+  await using first = spawnCage(
+    ["-n", t.name, "--ephemeral", ...AS_SELF, ...waiting()],
+    options,
+  );
+  await first.seen("ready");
+  const added = await cage(["-n", t.name, ...graphics, ...sh(ask)], options);
+  assertEquals(added.stdout, "1\n1\n", added.stderr);
+  await first.end();
+  // An instance that has one shares it.
+  const name = ["-n", t.newName()];
+  await using second = spawnCage([...name, ...graphics, ...waiting()], options);
+  await second.seen("ready");
+  const shared = await cage([...name, ...graphics, ...sh(ask)], options);
+  assertEquals(shared.stdout, "1\n1\n", shared.stderr);
+  await second.end();
+}, BUS);
+
+test("cage --dbus says what is missing", async (t) => {
+  const runtime = t.newScratch("/tmp");
+  const env = { XDG_RUNTIME_DIR: runtime };
+  const none = await show({ env }, ["--dbus", ...sh("echo ran")]);
+  assertEquals(none.stdout, "ran\n");
+  assertMatch(none.stderr, /^cage: No session bus for --dbus: DBUS_SESSION/m);
+  const alone = await cage(["--ephemeral", "--dbus", ...sh("echo ran")]);
+  assertEquals([alone.status, alone.stdout], [125, ""]);
+  assertMatch(alone.stderr, /^cage: Cannot use --dbus without -G: /);
+});
