@@ -14,12 +14,14 @@ import {
   busyboxRoot,
   cageWords,
   type Context,
+  desktopOf,
   isRootless,
   onFreshState,
   output,
   type Result,
   run,
   test,
+  X11,
 } from "./support/mod.ts";
 
 /** Keeps what was asked of it, and makes the program that was asked for. */
@@ -96,6 +98,9 @@ fi
 EOF
 `;
 
+const GRAPHICAL =
+  "cage -G -u \"$(id -u)\" -g \"$(id -g):$(id -G | tr ' ' ':')\"";
+
 const LOG = [
   "apk add --no-cache sudo",
   "addgroup -g 1000 user",
@@ -120,7 +125,7 @@ class Machine {
       : "/var/lib/microcontainer-root";
   }
 
-  static async make(t: Context): Promise<Machine> {
+  static async make(t: Context, id = "echo 1000"): Promise<Machine> {
     const machine = new Machine(t);
     const root = await busyboxRoot(`${t.scratch}/alpine`);
     const archive = `${t.scratch}/alpine.tar.gz`;
@@ -136,12 +141,16 @@ class Machine {
     machine.#program("cage", `exec ${words} "$@"`);
     machine.#program("sudo", 'exec "$@"');
     machine.#program("wget", `exec cat '${archive}'`);
-    machine.#program("id", "echo 1000");
+    machine.#program("id", id);
     return machine;
   }
 
   /** Runs an example; what is typed is the input of its last line. */
-  async run(example: string, typed: string): Promise<Result> {
+  async run(
+    example: string,
+    typed: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Result> {
     const own = example.replaceAll("/var/lib/microcontainer-root", this.#roots);
     return await run(["bash", "-c", own], {
       stdin: typed,
@@ -149,6 +158,7 @@ class Machine {
       env: {
         PATH: `${this.#bin}:${Deno.env.get("PATH")}`,
         TMPDIR: this.#temporary,
+        ...env,
       },
     });
   }
@@ -228,6 +238,18 @@ test("the seed's example makes a user when it starts", async (t) => {
   }
 });
 
-test("the seed's example runs graphical programs", () => {}, {
-  skip: "graphics are not part of it yet",
-});
+test("the seed's example runs graphical programs", async (t) => {
+  await using desktop = await desktopOf(t);
+  const number = await desktop.startX();
+  const machine = await Machine.make(t, 'exec /usr/bin/id "$@"');
+  const { status, stdout, stderr } = await machine.run(
+    GRAPHICAL,
+    "id -u; xdpyinfo | head -n 1; exit 3\n",
+    desktop.env,
+  );
+  assertEquals(
+    [status, stdout],
+    [3, `${Deno.uid()}\nname of display:    :${number}\n`],
+    stderr,
+  );
+}, X11);
