@@ -10,10 +10,7 @@ import {
 } from "../../../ffi/enter_code.ts";
 import { machineOf } from "../../../ffi/machine.ts";
 import type { Program } from "../../../ffi/step.ts";
-import { has, inTempDir, output } from "./tools.ts";
-
-const toolOf = (arch: Arch, name: string) =>
-  arch === Deno.build.arch ? name : `${arch}-linux-gnu-${name}`;
+import { assemble, has, inTempDir, output } from "./tools.ts";
 
 const SHARED: Shared = { address: 1n << 36n, size: 0x20000, descriptor: 9 };
 
@@ -45,20 +42,10 @@ async function run(
 
 for (const arch of ARCHES) {
   Deno.test(`enterListing() of ${arch} is what the assembler makes of its assembly`, async () => {
-    const as = toolOf(arch, "as");
-    if (!await has(as)) return;
-    await inTempDir(async (directory) => {
-      const at = (name: string) => `${directory}/${name}`;
-      const { code, assembly } = enterListing(arch);
-      const dialect = arch === "x86_64" ? ".intel_syntax noprefix\n" : "";
-      await Deno.writeTextFile(at("a.s"), dialect + assembly);
-      await output(as, "-o", at("a.o"), at("a.s"));
-      await output(
-        toolOf(arch, "objcopy"),
-        ...["-O", "binary", "-j", ".text", at("a.o"), at("a.bin")],
-      );
-      assertEquals(code.toHex(), (await Deno.readFile(at("a.bin"))).toHex());
-    });
+    const { assembly, code } = enterListing(arch);
+    const made = await assemble(arch, assembly);
+    if (made === undefined) return;
+    assertEquals(code.toHex(), made.code.toHex());
   });
 
   Deno.test(`enterCode() of ${arch} is the code of enterListing()`, () => {

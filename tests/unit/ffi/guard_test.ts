@@ -17,30 +17,16 @@ import {
   SIGNALS_VARIABLE,
 } from "../../../ffi/guard.ts";
 import { guardCode, WORDS } from "../../../ffi/guard_code.ts";
-import { has, inTempDir, output } from "./tools.ts";
+import { assemble, has, inTempDir, output } from "./tools.ts";
 
 const OPTIONS = { arguments: ["name"], environment: {} };
 
-const toolOf = (arch: Arch, name: string) =>
-  arch === Deno.build.arch ? name : `${arch}-linux-gnu-${name}`;
-
 for (const arch of ARCHES) {
   Deno.test(`guardCode() of ${arch} is what the assembler makes of its assembly`, async () => {
-    const as = toolOf(arch, "as");
-    if (!await has(as)) return;
-    await inTempDir(async (directory) => {
-      const at = (name: string) => `${directory}/${name}`;
-      const { code, assembly } = guardCode(arch);
-      const dialect = arch === "x86_64" ? ".intel_syntax noprefix\n" : "";
-      await Deno.writeTextFile(at("a.s"), dialect + assembly);
-      await output(as, "-o", at("a.o"), at("a.s"));
-      await output(
-        toolOf(arch, "objcopy"),
-        ...["-O", "binary", "-j", ".text", at("a.o"), at("a.bin")],
-      );
-      const made = await Deno.readFile(at("a.bin"));
-      assertEquals(code.toHex(), made.toHex());
-    });
+    const { assembly, code } = guardCode(arch);
+    const made = await assemble(arch, assembly);
+    if (made === undefined) return;
+    assertEquals(code.toHex(), made.code.toHex());
   });
 
   Deno.test(`guardCode() of ${arch} ends in words to fill in`, () => {

@@ -1,39 +1,20 @@
 import { assertEquals } from "@std/assert";
-import { type Arch, ARCHES } from "../../../ffi/arch.ts";
+import { ARCHES } from "../../../ffi/arch.ts";
 import { callNumber } from "../../../ffi/calls.ts";
 import { SIGNALS } from "../../../ffi/constants.ts";
 import { kill, poll, syscall } from "../../../ffi/libc.ts";
 import { noteListing, RESTORER } from "../../../ffi/note_code.ts";
 import { Notes } from "../../../ffi/notes.ts";
-import { has, inTempDir, output } from "./tools.ts";
-
-const DIALECT: Record<Arch, string> = {
-  x86_64: ".intel_syntax noprefix\n",
-  aarch64: "",
-};
+import { assemble } from "./tools.ts";
 
 for (const arch of ARCHES) {
   Deno.test(`noteListing() of ${arch} is what the assembler makes of its assembly`, async () => {
-    const prefix = arch === Deno.build.arch ? "" : `${arch}-linux-gnu-`;
-    if (!await has(`${prefix}as`)) return;
-    await inTempDir(async (directory) => {
-      const at = (name: string) => `${directory}/${name}`;
-      const { assembly, code } = noteListing(arch);
-      await Deno.writeTextFile(at("a.s"), DIALECT[arch] + assembly);
-      await output(`${prefix}as`, "-o", at("a.o"), at("a.s"));
-      await output(
-        `${prefix}objcopy`,
-        ...["-O", "binary", "-j", ".text", at("a.o"), at("a.bin")],
-      );
-      assertEquals(code.toHex(), (await Deno.readFile(at("a.bin"))).toHex());
-      const { stdout } = await output(`${prefix}nm`, at("a.o"));
-      const labels = Object.fromEntries(
-        [...stdout.matchAll(/^([0-9a-f]+) t (\w+)$/gm)]
-          .map(([, offset, name]) => [name, parseInt(offset, 16)]),
-      );
-      assertEquals(labels.restorer, RESTORER[arch]);
-      assertEquals(labels.writer, code.length - 8);
-    });
+    const { assembly, code } = noteListing(arch);
+    const made = await assemble(arch, assembly);
+    if (made === undefined) return;
+    assertEquals(code.toHex(), made.code.toHex());
+    assertEquals(made.labels.restorer, RESTORER[arch]);
+    assertEquals(made.labels.writer, code.length - 8);
   });
 
   Deno.test(`noteListing() of ${arch} has the numbers of its own calls`, () => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Arch } from "../../../ffi/arch.ts";
 import { Block } from "../../../ffi/block.ts";
 import { PR_SET_PDEATHSIG, SIGNALS } from "../../../ffi/constants.ts";
 import {
@@ -108,4 +109,38 @@ export async function output(
   const stderr = text(done.stderr);
   if (!done.success) throw new Error(`${command} failed: ${stderr}`);
   return { stdout: text(done.stdout), stderr };
+}
+
+/** What the GNU assembler makes of some assembly. */
+export interface Assembled {
+  /** The machine code. */
+  readonly code: Uint8Array;
+  /** Where each label is in it. */
+  readonly labels: Readonly<Record<string, number>>;
+}
+
+/** Assembles for an architecture; undefined if its tools are missing. */
+export async function assemble(
+  arch: Arch,
+  assembly: string,
+): Promise<Assembled | undefined> {
+  const prefix = arch === Deno.build.arch ? "" : `${arch}-linux-gnu-`;
+  if (!await has(`${prefix}as`)) return;
+  const dialect = arch === "x86_64" ? ".intel_syntax noprefix\n" : "";
+  return await inTempDir(async (directory) => {
+    const at = (name: string) => `${directory}/${name}`;
+    await Deno.writeTextFile(at("a.s"), dialect + assembly);
+    await output(`${prefix}as`, "-o", at("a.o"), at("a.s"));
+    await output(
+      `${prefix}objcopy`,
+      ...["-O", "binary", "-j", ".text", at("a.o"), at("a.bin")],
+    );
+    const { stdout } = await output(`${prefix}nm`, at("a.o"));
+    const labels = [...stdout.matchAll(/^([0-9a-f]+) t (\w+)$/gm)]
+      .map(([, address, name]) => [name, parseInt(address, 16)]);
+    return {
+      code: await Deno.readFile(at("a.bin")),
+      labels: Object.fromEntries(labels),
+    };
+  });
 }
