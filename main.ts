@@ -6,12 +6,13 @@
  */
 
 import { SyscallError } from "./ffi/libc.ts";
+import type { Notes } from "./ffi/notes.ts";
 import { checkArguments } from "./src/arguments.ts";
 import { drive, InterruptedError } from "./src/drive.ts";
 import { CageError, STATUS_FAILED } from "./src/errors.ts";
 import { reasonOf } from "./src/failure.ts";
 import { parseFlags } from "./src/flags.ts";
-import { start, stop } from "./src/launcher.ts";
+import { type Launched, start, stop } from "./src/launcher.ts";
 import { noteSignals } from "./src/note_signals.ts";
 import { supervise } from "./src/supervise.ts";
 import { VERSION } from "./src/version.ts";
@@ -41,8 +42,8 @@ async function run(argv: readonly string[]): Promise<number> {
   switch (invocation.kind) {
     case "run": {
       const notes = noteSignals();
-      const started = await drive(start(invocation.spec, {}, tell), notes);
-      return supervise(started, notes);
+      const launching = start(invocation.spec, {}, tell);
+      return goOn(await drive(launching, notes), notes);
     }
     case "kill":
       await drive(stop(invocation.spec));
@@ -72,6 +73,17 @@ async function run(argv: readonly string[]): Promise<number> {
       return 0;
     }
   }
+}
+
+/** With a supervisor of its own, the command needs this process no more. */
+function goOn(launched: Launched, notes: Notes | undefined): number {
+  if (launched.supervisor === undefined) return supervise(launched, notes);
+  try {
+    console.log(launched.name);
+  } catch {
+    // Nobody reads it. The command runs, which is what the status says.
+  }
+  return 0;
 }
 
 function tell(note: string): void {

@@ -31,8 +31,6 @@ import {
   hasErrno,
   kill,
   pidfdOpen,
-  pidfdSendSignal,
-  pipe2,
   prctl,
   read,
   rtSigprocmask,
@@ -45,6 +43,7 @@ import {
 import { ERRNO } from "../ffi/errno.ts";
 import { SharedBlock } from "../ffi/shared_block.ts";
 import type { Program } from "../ffi/step.ts";
+import type { Detachment } from "./detach.ts";
 import { ENTERED, type Entry, TURN } from "./enter.ts";
 import { CageError, InitScriptError } from "./errors.ts";
 import { contextMessage, type PlanFailure, refusalOf } from "./failure.ts";
@@ -52,6 +51,7 @@ import { findNamespaceReadings } from "./find_userns.ts";
 import { SCRIPT_INFO } from "./init_script.ts";
 import { databaseText, type Rendezvous } from "./lookup.ts";
 import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
+import { Pipe } from "./pipe.ts";
 import {
   COMMAND,
   type CommandFacts,
@@ -59,6 +59,7 @@ import {
   commandPrograms,
 } from "./plan.ts";
 import { EXECUTE } from "./process.ts";
+import { signal } from "./signal.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { usernsRefusal } from "./userns_refusal.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
@@ -82,9 +83,11 @@ export interface Plan {
    * own: at least its ids.
    */
   readonly prepare?: ((child: Process) => Waiting<void>) | undefined;
+  /** What is to supervise the process, if it is not this one. */
+  readonly detachment?: Detachment;
 }
 
-/** A process that a plan started, a child of this one. */
+/** A process that a plan started, a child of its supervisor. */
 export interface Process {
   /** The id. */
   readonly pid: number;
@@ -140,7 +143,9 @@ export function* runPlan(plan: Plan): Waiting<Process> {
     go: go.reader,
     goOfLauncher: go.writer,
   };
-  block.append(plan.first(pipes, entry));
+  const { detachment } = plan;
+  const first = plan.first(pipes, entry);
+  block.append(detachment?.before(first, plan.flags, pipes) ?? first);
   shared.append(plan.entered);
   using child = yield* startChild(block, plan);
   if (plan.prepare !== undefined) letGo(go);
@@ -152,17 +157,32 @@ export function* runPlan(plan: Plan): Waiting<Process> {
   shared.append(run);
   shared.buffer(TURN)[0] = 1;
   block.append(start);
-  plan.ready?.(child.pid);
+  plan.ready?.(child.process.pid);
   letGo(go);
   // Signals are the command's from here on, by way of the supervisor.
   yield { kind: "readable", descriptor: ready.reader, signalsLater: true };
   const isAttached = plan.facts.parent.kind === "attached";
   const error = commandFailure(memory, run);
   if (error !== undefined) {
-    if (isAttached) endCommand(block);
+    if (isAttached) endCommand(block, detachment === undefined);
     throw error;
   }
-  return isAttached ? attachedProcess(block) : child.release();
+  const process = isAttached ? attachedProcess(block) : child.process;
+  if (detachment !== undefined) yield* handOver(detachment, block, process);
+  if (!isAttached) child.release();
+  return process;
+}
+
+/** Whoever shares the memory must have left it before it is given back. */
+function* handOver(
+  detachment: Detachment,
+  block: Block,
+  { pid, pidfd }: Process,
+): Waiting<void> {
+  const failure = yield* detachment.handOver(block, pid);
+  if (failure === undefined) return;
+  signal(pidfd, SIGNALS.SIGKILL);
+  throw new PlanError(failure);
 }
 
 /** The memory that a child has of this process, and the other one. */
@@ -186,45 +206,15 @@ class Executable implements Disposable {
   }
 }
 
-/** Both ends of a pipe, each closed once. */
-class Pipe implements Disposable {
-  readonly reader: number;
-  readonly writer: number;
-  readonly #open: Set<number>;
-
-  constructor() {
-    ({ reader: this.reader, writer: this.writer } = pipe2());
-    this.#open = new Set([this.reader, this.writer]);
-  }
-
-  closeReader(): void {
-    this.#close(this.reader);
-  }
-
-  closeWriter(): void {
-    this.#close(this.writer);
-  }
-
-  [Symbol.dispose](): void {
-    this.#open.forEach((end) => this.#close(end));
-  }
-
-  #close(end: number): void {
-    if (this.#open.delete(end)) close(end);
-  }
-}
-
 /** Whoever enters its namespaces, or writes their ids, has to reach it. */
-function* startChild(
-  block: Block,
-  { flags, prepare }: Plan,
-): Waiting<Child> {
+function* startChild(block: Block, plan: Plan): Waiting<Child> {
+  const { prepare } = plan;
   const isOpen = prepare !== undefined;
   yield* Memory.untilFree(isOpen ? ["open", "hidden"] : ["open"]);
-  if (prepare === undefined) return new Child(block, flags, "hidden");
-  const child = new Child(block, flags, "open");
+  if (prepare === undefined) return new Child(block, plan, "hidden");
+  const child = new Child(block, plan, "open");
   try {
-    yield* prepare(child);
+    yield* prepare(child.process);
     child.hide();
     return child;
   } catch (error) {
@@ -235,19 +225,25 @@ function* startChild(
 
 /** The child, which is killed and waited for unless it is released. */
 class Child implements Disposable {
-  readonly pid: number;
-  readonly pidfd: number;
+  readonly process: Process;
+  readonly #detachment: Detachment | undefined;
   #memory: Memory;
   #isReleased = false;
 
-  constructor(block: Block, flags: number, kind: Memory["kind"]) {
+  constructor(
+    block: Block,
+    { detachment, flags }: Plan,
+    kind: Memory["kind"],
+  ) {
+    this.#detachment = detachment;
     this.#memory = new Memory(kind);
     // No handler of the runtime may run in the child, see signal-safety(7).
     const mask = rtSigprocmask(ALL_SIGNALS);
     try {
-      this.pid = block.start(flags);
-      this.pidfd = openChild(this.pid);
+      const pid = detachment?.start(block) ?? block.start(flags);
+      this.process = { pid, pidfd: openChild(pid, detachment === undefined) };
     } catch (error) {
+      detachment?.callOff();
       this.#memory[Symbol.dispose]();
       if (!(error instanceof SyscallError)) throw error;
       throw cannotClone(error, flags);
@@ -262,30 +258,37 @@ class Child implements Disposable {
     this.#memory = new Memory("hidden");
   }
 
-  release(): Process {
+  release(): void {
     this.#isReleased = true;
-    return { pid: this.pid, pidfd: this.pidfd };
   }
 
   [Symbol.dispose](): void {
     if (!this.#isReleased) {
-      pidfdSendSignal(this.pidfd, SIGNALS.SIGKILL);
-      waitPidfd(this.pidfd);
-      close(this.pidfd);
+      const { pidfd } = this.process;
+      // The supervisor has waited for it, if there is another one.
+      signal(pidfd, SIGNALS.SIGKILL);
+      if (this.#detachment === undefined) waitPidfd(pidfd);
+      else this.#detachment.callOff();
+      close(pidfd);
     }
     this.#memory[Symbol.dispose]();
   }
 }
 
 /** A child that cannot be held is not left alone. */
-function openChild(pid: number): number {
+function openChild(pid: number, isOwn: boolean): number {
   try {
     return pidfdOpen(pid);
   } catch (error) {
-    kill(pid, SIGNALS.SIGKILL);
-    syscall("waitid", P_PID, pid, 0, WEXITED, 0);
+    end(pid, isOwn);
     throw error;
   }
+}
+
+/** Who is not this process's own is waited for by the supervisor. */
+function end(pid: number, isOwn: boolean): void {
+  kill(pid, SIGNALS.SIGKILL);
+  if (isOwn) syscall("waitid", P_PID, pid, 0, WEXITED, 0);
 }
 
 const TOO_MANY = "too many run: stop some, or raise the limits of processes " +
@@ -396,11 +399,9 @@ function attachedProcess(block: Block): Process {
 }
 
 /** It may run still, whatever its memory says. */
-function endCommand(block: Block): void {
+function endCommand(block: Block, isOwn: boolean): void {
   const pid = commandId(block);
-  if (pid <= 0) return;
-  kill(pid, SIGNALS.SIGKILL);
-  syscall("waitid", P_PID, pid, 0, WEXITED, 0);
+  if (pid > 0) end(pid, isOwn);
 }
 
 /** From the memory that nobody inside has. */

@@ -83,7 +83,7 @@ export function findFacts(
   const directories = hold === undefined
     ? undefined
     : openDirectories(layout, client, root, hold, kept);
-  const console = openConsole(client, kept);
+  const console = spec.detached ? undefined : openConsole(client, kept);
   const lasting = [...shares.filter(isLasting), ...spec.volumes ?? []];
   const skeleton = userNamespace === undefined ? [] : [
     ...skeletonOf(

@@ -158,6 +158,7 @@ function toSpec(given: Given, command: readonly string[]): ContainerSpec {
     graphics: given.graphics ? true : undefined,
     dbus: given.dbus ? true : undefined,
     initScript: one("init-script"),
+    detached: given.detach ? true : undefined,
     ephemeral: given.ephemeral ? true : undefined,
     init: given["no-init"] ? false : undefined,
     noNewPrivs: given["no-new-privs"] ? true : undefined,

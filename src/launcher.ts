@@ -15,17 +15,15 @@ import { packElf } from "../ffi/elf.ts";
 import {
   close,
   flock,
-  hasErrno,
   HOST_ARCH,
   memfdCreate,
-  pidfdSendSignal,
   poll,
   writeAll,
 } from "../ffi/libc.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { findAttachment } from "./attachment.ts";
-import { type Plan, PlanError, type Process, runPlan } from "./child.ts";
-import { addGraphics } from "./add_graphics.ts";
+import type { AdditionWish } from "./add_graphics.ts";
+import { type Plan, PlanError, runPlan } from "./child.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Hold } from "./directories.ts";
 import { UsageError } from "./errors.ts";
@@ -62,16 +60,17 @@ import {
 import type { Stdio } from "./process.ts";
 import { openSupervisor } from "./process_state.ts";
 import { quote } from "./quote.ts";
+import { signal } from "./signal.ts";
 import { openScript } from "./script_file.ts";
-import { SessionBus } from "./session_bus.ts";
+import type { SessionBus } from "./session_bus.ts";
 import { markSlot, takeSlot } from "./slots.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Storage } from "./storage.ts";
-import { COMMAND_ID, initProgram } from "./supervisor.ts";
-import { untilReadable, type Waiting } from "./wait.ts";
+import { COMMAND_ID, initProgram, type Supervision } from "./supervisor.ts";
+import { untilLoaded, untilReadable, type Waiting } from "./wait.ts";
 import { writeMaps } from "./write_maps.ts";
 
-/** A command that runs, as a child of this process. */
+/** A command that runs, as a child of its supervisor. */
 export interface Started {
   /** The id of pid 1 of the container, or of the attached command. */
   readonly pid: number;
@@ -83,6 +82,14 @@ export interface Started {
   readonly hold?: Hold;
   /** What is to be removed with the pid file. */
   readonly recorded?: Recorded;
+  /** A pidfd of the supervisor, if that is not to be this process. */
+  readonly supervisor?: number;
+}
+
+/** A command that runs, and what the caller knows its instance by. */
+export interface Launched extends Started {
+  /** The name of the instance, or the path of its pid file without one. */
+  readonly name: string;
 }
 
 /** Gets a sentence for the user about what the command will not be given. */
@@ -101,19 +108,20 @@ export function* start(
   spec: ContainerSpec,
   stdio: Stdio = {},
   tell: Tell = () => {},
-): Waiting<Started> {
+): Waiting<Launched> {
   const client = findClient(spec);
   const layout = layoutOf(spec, client.cwd, client.bases);
+  const name = spec.name ?? layout.pidFile;
   for (;;) {
     const found = yield* claimInstance(layout, client);
     if ("descriptor" in found) {
       const hold = new Hold();
-      return yield* create({
-        ...{ spec, stdio, tell, client, layout, claim: found, hold },
-      });
+      const starting = { spec, stdio, tell, client };
+      const creating = { ...starting, layout, claim: found, hold };
+      return { name, ...yield* create(creating) };
     }
     const attached = yield* attach({ spec, stdio, tell, client }, found);
-    if (attached !== undefined) return attached;
+    if (attached !== undefined) return { name, ...attached };
   }
 }
 
@@ -191,7 +199,7 @@ interface Creating extends Starting {
 function* create(creating: Creating): Waiting<Started> {
   const { claim, client, hold, spec, tell } = creating;
   let recorded: Recorded | undefined;
-  using bus = spec.dbus ? new SessionBus(client) : undefined;
+  using bus = spec.dbus ? yield* sessionBus(client) : undefined;
   try {
     if (bus !== undefined) yield* bus.open(hold);
     const slot = client.standing === "user" ? slotFor(client) : undefined;
@@ -204,6 +212,10 @@ function* create(creating: Creating): Waiting<Started> {
     };
     const on = createOn(creating, record, script?.script);
     const started = yield* createSomehow(creating, on, bus?.found);
+    if (started.supervisor !== undefined) {
+      leave([claim.descriptor, claim.directory, ...hold.descriptors]);
+      return started;
+    }
     flock(claim.descriptor, LOCK_UN);
     return { ...started, claim, hold, recorded };
   } catch (error) {
@@ -213,20 +225,25 @@ function* create(creating: Creating): Waiting<Started> {
   }
 }
 
+/** A supervisor has copies: what is locked stays locked. */
+function leave(descriptors: readonly number[]): void {
+  descriptors.forEach(close);
+}
+
 function slotFor(client: Client): number {
   const { instances } = client.policy.limits;
   return takeSlot(`${client.bases.state}/slots`, instances);
 }
 
 /** Creates a container on a storage. */
-type CreateOn = (storage: Storage, facts: Facts) => Waiting<Process>;
+type CreateOn = (storage: Storage, facts: Facts) => Waiting<Started>;
 
 /** In an image if the file system says that it cannot hold the changes. */
 function* createSomehow(
   creating: Creating,
   createOn: CreateOn,
   bus: GraphicsLook["bus"],
-): Waiting<Process> {
+): Waiting<Started> {
   const { client, hold, layout, spec } = creating;
   const find = (kept: Descriptors, hold?: Hold) =>
     findFacts(spec, layout, client, hold, kept, bus);
@@ -256,7 +273,7 @@ function* createOwn(
   createOn: CreateOn,
   storage: Storage & { readonly kind: "directories" },
   facts: Facts,
-): Waiting<Process> {
+): Waiting<Started> {
   try {
     return yield* createOn(storage, facts);
   } catch (error) {
@@ -299,7 +316,7 @@ function checkImage({ image, named, upper }: Layout, client: Client): void {
 }
 
 function createOn(
-  { claim, client, layout, spec, stdio, tell }: Creating,
+  { claim, client, hold, layout, spec, stdio, tell }: Creating,
   record: (written: Recorded) => void,
   script: InitScript | undefined,
 ): CreateOn {
@@ -312,7 +329,8 @@ function createOn(
       userNamespace.descriptor === undefined;
     const { privileged = false, noNewPrivs = false } = spec;
     try {
-      return yield* runPlan({
+      const supervision = { pidFile: claim, held: hold.descriptors };
+      return yield* runSupervised(spec.detached && supervision, {
         flags: isNew ? NAMESPACES | CLONE_NEWUSER : NAMESPACES,
         ...(isNew ? { prepare: prepareOn(storage, facts, client, upper) } : {}),
         first: (pipes, entry) =>
@@ -322,6 +340,7 @@ function createOn(
         facts: {
           callerEnv: client.env,
           parent: init ?? { kind: "command" },
+          outlives: outlives(spec, client),
           stdio,
           ...graphicsOf(facts.graphics),
           ...idsOf(userNamespace),
@@ -336,6 +355,26 @@ function createOn(
       if (init !== undefined) close(init.descriptor);
     }
   };
+}
+
+/** By a process of its own if there is a supervision, or else by this one. */
+function* runSupervised(
+  supervision: Supervision | false | undefined,
+  plan: Plan,
+): Waiting<Started> {
+  if (!supervision) return yield* runPlan(plan);
+  const { Detachment } = yield* untilLoaded(import("./detach.ts"));
+  using detachment = new Detachment(supervision);
+  const process = yield* runPlan({ ...plan, detachment });
+  return { ...process, supervisor: detachment.release() };
+}
+
+/**
+ * An instance of a user counts as long as its supervisor is there, who is a
+ * process of theirs.
+ */
+function outlives({ detached }: ContainerSpec, { standing }: Client): boolean {
+  return detached === true && standing !== "user";
 }
 
 /** A container that begins in its own user namespace waits for this. */
@@ -374,19 +413,20 @@ function* attach(
   const kernel = findKernel(client);
   using kept = new Descriptors();
   const hold = new Hold();
-  using bus = spec.dbus ? new SessionBus(client) : undefined;
+  using bus = spec.dbus ? yield* sessionBus(client) : undefined;
   try {
     if (spec.privileged && !record.privileged) throw notPrivileged();
     const container = findAttachment(running, client);
     if (container === undefined) return undefined;
     const { userNamespace } = container;
     const found = spec.graphics
-      ? yield* addGraphics({
+      ? yield* graphicsToAdd({
         ...{ spec, client, running, bus, hold, kept },
         map: userNamespace?.map,
       })
       : undefined;
-    const process = yield* runPlan({
+    const supervision = { held: hold.descriptors };
+    const started = yield* runSupervised(spec.detached && supervision, {
       flags: 0,
       first: (pipes) =>
         attachProgram(container, pipes, kernel, found?.addition),
@@ -395,6 +435,7 @@ function* attach(
       facts: {
         callerEnv: client.env,
         parent: { kind: "attached" },
+        outlives: outlives(spec, client),
         stdio,
         ...graphicsOf(found),
         ...(userNamespace === undefined ? {} : {
@@ -406,7 +447,9 @@ function* attach(
         found?.graphics.notes.forEach(tell);
       },
     });
-    return { ...process, hold };
+    if (started.supervisor === undefined) return { ...started, hold };
+    leave(hold.descriptors);
+    return started;
   } catch (error) {
     hold[Symbol.dispose]();
     // It ended in between: there may be another one, or none.
@@ -418,6 +461,16 @@ function* attach(
   } finally {
     close(pidfd);
   }
+}
+
+function* sessionBus(client: Client): Waiting<SessionBus> {
+  const { SessionBus } = yield* untilLoaded(import("./session_bus.ts"));
+  return new SessionBus(client);
+}
+
+function* graphicsToAdd(wish: AdditionWish) {
+  const { addGraphics } = yield* untilLoaded(import("./add_graphics.ts"));
+  return yield* addGraphics(wish);
 }
 
 function notPrivileged(): UsageError {
@@ -443,13 +496,4 @@ function openInit() {
 function* endsInTime(pidfd: number): Waiting<boolean> {
   yield { kind: "readable", descriptor: pidfd, atMost: GRACE };
   return poll([{ fd: pidfd }], 0).length > 0;
-}
-
-/** One that has just ended needs no signal. */
-function signal(pidfd: number, number: number): void {
-  try {
-    pidfdSendSignal(pidfd, number);
-  } catch (error) {
-    if (!hasErrno(error, "ESRCH")) throw error;
-  }
 }

@@ -5,13 +5,14 @@
  */
 
 import { CLD_EXITED, SIGNALS } from "../ffi/constants.ts";
-import { close, type Ended, pidfdSendSignal, waitPidfd } from "../ffi/libc.ts";
+import { close, type Ended, waitPidfd } from "../ffi/libc.ts";
 import { checkSpec } from "./check_spec.ts";
 import { findClient } from "./client.ts";
 import { CageError } from "./errors.ts";
 import { peekInstance, releaseClaim } from "./instances.ts";
 import * as launcher from "./launcher.ts";
 import { driveLater } from "./reactor.ts";
+import { signal as send } from "./signal.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Stdio } from "./process.ts";
 import { type StdioChoice, StdioPipes } from "./stdio.ts";
@@ -19,7 +20,10 @@ import { untilLocked, untilReadable, type Waiting } from "./wait.ts";
 
 export type { StdioChoice };
 
-/** What a container is launched with beside its spec. */
+/**
+ * What a container is launched with beside its spec. One that is detached has
+ * `/dev/null` in place of what is this program's.
+ */
 export interface LaunchOptions {
   /** Standard input; that of this program if absent. */
   readonly stdin?: StdioChoice;
@@ -47,7 +51,10 @@ export type Signal = keyof typeof SIGNALS;
 export interface Container {
   /** The id of pid 1 of the container, or of an attached command. */
   readonly pid: number;
-  /** How the command ended, once it has. */
+  /**
+   * How the command ended, once it has. Of one that is detached it is told by
+   * its code alone, and this program may end unless it asks.
+   */
   readonly status: Promise<Status>;
   /** Sentences about what a graphical command was not given. */
   readonly notes: readonly string[];
@@ -78,7 +85,8 @@ export interface Instance {
 /**
  * Runs a command in the instance of a spec, which is created if none runs.
  *
- * Containers end with the program that launched them.
+ * Containers end with the program that launched them, unless they are
+ * detached.
  *
  * @param spec What is wanted; everything has a default.
  * @param options The standard descriptors.
@@ -207,28 +215,39 @@ async function begin(
     start(pipes.inside, (note) => notes.push(note)),
   );
   let hasEnded = false;
-  const status = driveLater(untilEnded(started, () => hasEnded = true));
+  let status: Promise<Status> | undefined;
+  const ended = () =>
+    status ??= driveLater(untilEnded(started, () => hasEnded = true));
+  // Who waits for something does not end.
+  if (started.supervisor === undefined) ended();
   return {
     pid: started.pid,
-    status,
+    get status() {
+      return ended();
+    },
     notes,
     ...pipes.takeStreams(),
     kill(signal: Signal = "SIGTERM") {
-      if (!hasEnded) pidfdSendSignal(started.pidfd, SIGNALS[signal]);
+      if (!hasEnded) send(started.pidfd, SIGNALS[signal]);
     },
   };
 }
 
-/** Until it is waited for, the process is there to get a signal. */
+/**
+ * Until it is waited for, the process is there to get a signal. A supervisor
+ * ends as what it supervises.
+ */
 function* untilEnded(
-  { claim, hold, pidfd, recorded }: launcher.Started,
+  { claim, hold, pidfd, recorded, supervisor }: launcher.Started,
   ended: () => void,
 ): Waiting<Status> {
-  yield* untilReadable(pidfd);
+  const child = supervisor ?? pidfd;
+  yield* untilReadable(child);
   ended();
   hold?.[Symbol.dispose]();
-  const end = waitPidfd(pidfd)!;
+  const end = waitPidfd(child)!;
   close(pidfd);
+  if (supervisor !== undefined) close(supervisor);
   if (claim !== undefined) {
     yield* untilLocked(claim.descriptor);
     releaseClaim(claim, recorded);

@@ -67,7 +67,7 @@ export interface Option {
  * import { assertEquals } from "@std/assert";
  *
  * const letters = OPTIONS.map((option) => option.short ?? "").join("");
- * assertEquals(letters, "aceGghiklnpUuVvw");
+ * assertEquals(letters, "acdeGghiklnpUuVvw");
  * ```
  */
 export const OPTIONS: readonly Option[] = [
@@ -91,6 +91,15 @@ export const OPTIONS: readonly Option[] = [
     once: "a command starts in one directory",
     group: "inside",
     help: 'directory command will run inside the container, default to "/"',
+  },
+  {
+    short: "d",
+    long: "detach",
+    group: "inside",
+    help: "run the command in the background, print the name of the instance " +
+      "(the path of its pid file, if it has no name) and end when the command " +
+      "is executed; its standard input, output and error are /dev/null",
+    brief: "in the background: prints the name, and returns",
   },
   {
     short: "e",

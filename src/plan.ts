@@ -90,6 +90,7 @@ import {
   executeDescriptor,
   executeSteps,
   type Execution,
+  outliveParent,
   startProcess,
   type Stdio,
   stdioSteps,
@@ -151,6 +152,8 @@ export interface CommandFacts {
   readonly stdio: Stdio;
   /** What becomes of the process that waits. */
   readonly parent: CommandParent;
+  /** Whether all goes on when the supervisor is killed. */
+  readonly outlives?: boolean;
   /** The ids that there are, if the container has a user namespace. */
   readonly ids?: {
     readonly map: IdMap;
@@ -526,7 +529,8 @@ const BUFFERS = {
   ...LOOKUP_BUFFERS,
 } as const;
 
-function startSteps({ entry, parent, ready, stdio }: CommandFacts): PlanStep[] {
+function startSteps(facts: CommandFacts): PlanStep[] {
+  const { entry, outlives, parent, ready, stdio } = facts;
   const why = "Cannot start the command";
   const enter = [...stdioSteps(stdio), ...enterSteps(entry, [ready], why)];
   if (parent.kind === "command") return enter;
@@ -534,7 +538,7 @@ function startSteps({ entry, parent, ready, stdio }: CommandFacts): PlanStep[] {
   return [
     startProcess(COMMAND, flags, "enter", why),
     ...(parent.kind === "init"
-      ? becomeInit(parent)
+      ? [...(outlives ? [outliveParent()] : []), ...becomeInit(parent)]
       : [{ call: "exit_group", args: [0] } as const]),
     label("enter"),
     // At once, and again when it has become the user.
@@ -544,7 +548,7 @@ function startSteps({ entry, parent, ready, stdio }: CommandFacts): PlanStep[] {
 }
 
 function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
-  const { callerEnv, graphics, group, ids, parent, passwd } = facts;
+  const { callerEnv, graphics, group, ids, outlives, parent, passwd } = facts;
   const user = resolveUser(spec.user, spec.group, passwd, group);
   const groups = ids === undefined
     ? [...new Set([...user.groups, ...graphics?.groups ?? []])]
@@ -565,7 +569,9 @@ function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
     command: commandLine(spec.command, shell),
     path,
     env,
-    endsWithParent: parent.kind !== "init",
+    ...(parent.kind === "init"
+      ? {}
+      : { afterParent: outlives ? "go on" : "end" } as const),
     ...(groups === undefined ? {} : { groups }),
     noNewPrivs: spec.noNewPrivs ?? false,
     ...(graphics === undefined ? {} : {

@@ -59,8 +59,8 @@ export interface Execution {
   readonly path: string;
   /** The environment, each `key=value`. */
   readonly env: readonly string[];
-  /** Whether it ends when the process ends that is its parent. */
-  readonly endsWithParent: boolean;
+  /** What becomes of it when its parent ends; the same as before if absent. */
+  readonly afterParent?: "end" | "go on";
   /** Its groups for setgroups(2); those that it has if absent. */
   readonly groups?: readonly number[];
   /** Whether it gets no privileges by executing a program. */
@@ -134,6 +134,27 @@ export function endWithParent(): PlanStep {
     call: "prctl",
     args: [PR_SET_PDEATHSIG, SIGNALS.SIGKILL, NONE, NONE, NONE],
     why: "Cannot tie the process to its parent",
+  };
+}
+
+/**
+ * Has a process go on when its parent ends.
+ *
+ * @returns The step.
+ *
+ * @example The call
+ * ```ts
+ * import { outliveParent } from "cage/src/process.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(outliveParent().call, "prctl");
+ * ```
+ */
+export function outliveParent(): PlanStep {
+  return {
+    call: "prctl",
+    args: [PR_SET_PDEATHSIG, NONE, NONE, NONE, NONE],
+    why: "Cannot untie the process from its parent",
   };
 }
 
@@ -269,14 +290,13 @@ export function stdioSteps({ stdin, stdout, stderr }: Stdio): PlanStep[] {
  *   command: { file: "ls", argv: ["ls"] },
  *   path: "/bin:/usr/bin",
  *   env: [],
- *   endsWithParent: false,
  *   noNewPrivs: false,
  * });
  * assertEquals(steps.at(-1)?.args[0], "/usr/bin/ls");
  * ```
  */
 export function executeSteps(execution: Execution): PlanStep[] {
-  const { asRoot = [], asUser = [], directory, endsWithParent, noNewPrivs } =
+  const { afterParent, asRoot = [], asUser = [], directory, noNewPrivs } =
     execution;
   return [
     ...homeSteps(execution),
@@ -285,7 +305,8 @@ export function executeSteps(execution: Execution): PlanStep[] {
     ...asUser,
     ...directorySteps(directory),
     // After the change of user, which takes it back.
-    ...(endsWithParent ? [endWithParent()] : []),
+    ...(afterParent === "end" ? [endWithParent()] : []),
+    ...(afterParent === "go on" ? [outliveParent()] : []),
     ...(noNewPrivs ? [noMorePrivileges()] : []),
     { call: "umask", args: [UMASK] },
     unblockSignals(),

@@ -55,6 +55,8 @@ export interface ContainerSpec {
   readonly privileged?: boolean;
   /** Whether nothing inside gets privileges by executing a program. */
   readonly noNewPrivs?: boolean;
+  /** Whether the command runs in the background, and outlives its launcher. */
+  readonly detached?: boolean;
   /** The command and its arguments; the user's login shell if absent. */
   readonly command?: readonly string[];
 }

@@ -16,7 +16,7 @@ import {
 } from "../ffi/libc.ts";
 import type { Notes } from "../ffi/notes.ts";
 import type { Started } from "./launcher.ts";
-import { supervisorProgram } from "./supervisor.ts";
+import { keptBy, supervisorProgram } from "./supervisor.ts";
 
 /**
  * Replaces this process, which keeps its id and its children, by the
@@ -32,14 +32,12 @@ export function supervise(
   // Signals from here on are the supervisor's to pass on: blocked, or written
   // down by another thread.
   rtSigprocmask(ALL_SIGNALS);
-  const held = hold?.descriptors;
+  const held = hold?.descriptors ?? [];
   const program = supervisorProgram(pid, claim, held, notes?.reader);
   const file = sealedFile("cage", packElf(program, HOST_ARCH).bytes);
-  const kept = [
-    claim === undefined ? [] : [claim.descriptor, claim.directory],
-    hold?.descriptors ?? [],
-    notes === undefined ? [] : [notes.reader],
-  ].flat();
-  kept.forEach((descriptor) => syscall("fcntl", descriptor, F_SETFD, 0));
+  keptBy({
+    ...(claim === undefined ? {} : { pidFile: claim }),
+    held: [...held, ...(notes === undefined ? [] : [notes.reader])],
+  }).forEach((descriptor) => syscall("fcntl", descriptor, F_SETFD, 0));
   return execveat(file, ["cage"], []);
 }

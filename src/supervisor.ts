@@ -52,6 +52,53 @@ export interface PidFile {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
+/** What a supervisor has to do in the end. */
+export interface Supervision {
+  /** The pid file to remove, if a container is supervised. */
+  readonly pidFile?: PidFile;
+  /** Descriptors whose locks are given back before that. */
+  readonly held?: readonly number[];
+}
+
+/**
+ * Lists the descriptors that a supervisor has to have.
+ *
+ * @param supervision What it has to do.
+ * @returns The descriptors.
+ *
+ * @example An attached command
+ * ```ts
+ * import { keptBy } from "cage/src/supervisor.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(keptBy({}), []);
+ * ```
+ */
+export function keptBy({ held = [], pidFile }: Supervision): number[] {
+  if (pidFile === undefined) return [...held];
+  return [pidFile.descriptor, pidFile.directory, ...held];
+}
+
+/**
+ * Gives a process the name by which a supervisor is known.
+ *
+ * @returns The step.
+ *
+ * @example The call
+ * ```ts
+ * import { nameSupervisor } from "cage/src/supervisor.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(nameSupervisor().call, "prctl");
+ * ```
+ */
+export function nameSupervisor(): PlanStep {
+  return {
+    call: "prctl",
+    args: [PR_SET_NAME, SUPERVISOR_NAME, NONE, NONE, NONE],
+  };
+}
+
 /**
  * Writes pid 1: it collects orphans, passes signals on to the first command,
  * and ends as that ends, which ends everything else inside.
@@ -128,7 +175,7 @@ export function supervisorProgram(
   return {
     buffers: { ...BUFFERS, statx: STATX_SIZE },
     steps: [
-      { call: "prctl", args: [PR_SET_NAME, SUPERVISOR_NAME, NONE, NONE, NONE] },
+      nameSupervisor(),
       blockSignals(),
       ...(notes === undefined ? [] : passNotes(child, notes)),
       // A look: the child is to be seen until all else is given back.

@@ -21,15 +21,20 @@ import {
 
 const AS_SELF = await asSelf();
 
+/** Shows that the session bus answers. */
+const ASK = "dbus-send --session --print-reply --dest=org.freedesktop.DBus " +
+  "/ org.freedesktop.DBus.GetId | grep -c string";
+
+/** Shows that it does, and counts what was mounted for it. */
+const ASK_AND_COUNT = sh(`${ASK}; grep -c /run/user /proc/self/mountinfo`);
+
 test("cage --dbus passes the session bus on, until the end", async (t) => {
   await using desktop = await desktopOf(t);
   await desktop.startBus();
-  const ask = "dbus-send --session --print-reply --dest=org.freedesktop.DBus " +
-    "/ org.freedesktop.DBus.GetId | grep -c string";
   const without = await show(desktop, sh(`echo $DBUS_SESSION_BUS_ADDRESS`));
   assertEquals(without.stdout, "\n");
   const { stdout, stderr } = await show(desktop, [
-    ...["--dbus", ...AS_SELF, ...sh(ask)],
+    ...["--dbus", ...AS_SELF, ...sh(ASK)],
   ]);
   assertEquals(stdout, "1\n", stderr);
   const left = [...Deno.readDirSync(desktop.runtime)].map(({ name }) => name);
@@ -45,26 +50,45 @@ test("cage --dbus adds the session bus to a running instance", async (t) => {
   await using desktop = await desktopOf(t);
   await desktop.startBus();
   const options = { within: knowing(desktop.env) };
-  const ask = "dbus-send --session --print-reply --dest=org.freedesktop.DBus " +
-    "/ org.freedesktop.DBus.GetId | grep -c string; " +
-    "grep -c /run/user /proc/self/mountinfo";
   const graphics = ["--ephemeral", "-G", "--dbus", ...AS_SELF];
   await using first = spawnCage(
     ["-n", t.name, "--ephemeral", ...AS_SELF, ...waiting()],
     options,
   );
   await first.seen("ready");
-  const added = await cage(["-n", t.name, ...graphics, ...sh(ask)], options);
+  const added = await cage(
+    ["-n", t.name, ...graphics, ...ASK_AND_COUNT],
+    options,
+  );
   assertEquals(added.stdout, "1\n1\n", added.stderr);
   await first.end();
   // An instance that has one shares it.
   const name = ["-n", t.newName()];
   await using second = spawnCage([...name, ...graphics, ...waiting()], options);
   await second.seen("ready");
-  const shared = await cage([...name, ...graphics, ...sh(ask)], options);
+  const shared = await cage([...name, ...graphics, ...ASK_AND_COUNT], options);
   assertEquals(shared.stdout, "1\n1\n", shared.stderr);
   await second.end();
 }, BUS);
+
+test(
+  "cage -d --dbus passes the session bus on when cage has ended",
+  async (t) => {
+    await using desktop = await desktopOf(t);
+    await desktop.startBus();
+    const options = { within: knowing(desktop.env) };
+    const call = ["-n", t.name, "--ephemeral", "-G", "--dbus", ...AS_SELF];
+    const stay = sh("trap 'exit 0' TERM; sleep 1000 & wait");
+    const begun = await cage(["-d", ...call, ...stay], options);
+    assertEquals(begun.status, 0, begun.stderr);
+    const shared = await cage([...call, ...ASK_AND_COUNT], options);
+    assertEquals(shared.stdout, "1\n1\n", shared.stderr);
+    assertEquals((await cage(["-n", t.name, "-k"])).status, 0);
+    const left = [...Deno.readDirSync(desktop.runtime)].map(({ name }) => name);
+    assertEquals(left.filter((name) => name.startsWith("cage")), []);
+  },
+  BUS,
+);
 
 test("cage --dbus says what is missing", async (t) => {
   const runtime = t.newScratch("/tmp");

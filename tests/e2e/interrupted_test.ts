@@ -7,8 +7,8 @@ import {
   fingerprint,
   loopDevices,
   removeScratch,
+  removeStaleRecords,
   run,
-  RUN_DIRECTORY,
   sh,
   spawnCage,
   test,
@@ -57,16 +57,9 @@ test("cage leaves nothing but a stale pid file and record when it is killed", as
   assertEquals(await fingerprint(upper), kept);
   assertEquals(await t.sh("cat /kept/*"), "1\n2\n3\n");
   assert(!exists(t.pidFile));
+  // Whose pid file was removed above has a record that nobody looks for.
   removeStaleRecords();
 });
-
-/** Whose pid file was removed above has a record that nobody looks for. */
-function removeStaleRecords(): void {
-  const directory = `${RUN_DIRECTORY}/record`;
-  for (const { name } of [...Deno.readDirSync(directory)]) {
-    if (!exists(`/proc/${name}`)) Deno.removeSync(`${directory}/${name}`);
-  }
-}
 
 /** Waits until a launch has written its pid file, or has a child. */
 async function began(pidFile: string, pid: number): Promise<void> {

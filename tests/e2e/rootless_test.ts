@@ -573,6 +573,33 @@ test(
   },
 );
 
+test(
+  "cage -d keeps what serves a user's changes by FUSE",
+  async (t) => {
+    const at = (name: string) => `${t.scratch}/${name}`;
+    ["lower", "upper", "work", "merged"].forEach((name) =>
+      Deno.mkdirSync(at(name))
+    );
+    const mounted = afterMounting(
+      `cd '${t.scratch}'; mount -t overlay overlay merged \\
+      -o lowerdir=lower,upperdir=upper,workdir=work; cd /`,
+    );
+    // Where the mount is, one after the other.
+    const script = `"$@" -d -- sleep 1000 &&
+      "$@" -- sh -c 'echo x >/made; cat /made' && "$@" -k`;
+    const { status, stdout, stderr } = await cage(
+      ["-l", await t.root(), "-a", at("merged/app"), "-p", at("pid")],
+      { within: [...mounted, "sh", "-c", script, "sh"] },
+    );
+    assertEquals([status, stderr], [0, ""]);
+    assertEquals(stdout, `${at("pid")}\nx\n`);
+    assertEquals(Deno.readTextFileSync(at("upper/app/upper/made")), "x\n");
+  },
+  {
+    skip: whyNotRootless() ?? whyNoProgram("fuse-overlayfs") ?? whyNoFuse(),
+  },
+);
+
 function whyNoFuse(): string | undefined {
   try {
     Deno.openSync("/dev/fuse", { read: true, write: true }).close();

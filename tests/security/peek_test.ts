@@ -58,6 +58,13 @@ attack("Nobody looks into a launch at any time", async (t) => {
   assert(report.attempts >= 10_000, JSON.stringify(report));
 });
 
+attack("Nobody looks into a launch in the background", async (t) => {
+  const words = [t.cageFile, "-d", ...await launchArgs(t)];
+  const { found, report } = await peek(t, { words, rounds: 100 });
+  assertEquals(waysOf(t, found), []);
+  assert(report.processes >= 100, JSON.stringify(report));
+});
+
 /** See proc_sys_fs(5). */
 const SUID_DUMPABLE = "/proc/sys/fs/suid_dumpable";
 

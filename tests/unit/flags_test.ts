@@ -118,6 +118,21 @@ Deno.test("parseFlags() knows what root inside keeps", () => {
   });
 });
 
+Deno.test("parseFlags() knows what runs in the background", () => {
+  for (const word of ["-d", "--detach"]) {
+    assertEquals(parseFlags([word, "-n", "x", "ls", "-d"]), {
+      kind: "run",
+      spec: { name: "x", detached: true, command: ["ls", "-d"] },
+    });
+  }
+  assertEquals(specOf("-dn", "x"), { name: "x", detached: true });
+  assertThrows(
+    () => parseFlags(["--reset", "-d"]),
+    UsageError,
+    "Cannot use --reset with -d: --reset only throws away what was changed",
+  );
+});
+
 Deno.test("parseFlags() knows kill, help and version", () => {
   assertEquals(parseFlags(["-k"]), { kind: "kill", spec: {} });
   assertEquals(parseFlags(["-kn", "x"]), { kind: "kill", spec: { name: "x" } });
@@ -144,6 +159,7 @@ Deno.test("parseFlags() refuses -k with what is of a command", () => {
     [["-k", "-u0"], "-u"],
     [["-k", "-g0"], "-g"],
     [["-k", "-c/", "ls"], "-c"],
+    [["-k", "-d"], "-d"],
     [["-k", "--no-init"], "--no-init"],
   ] as const;
   for (const [argv, other] of cases) {
@@ -279,6 +295,7 @@ function randomSpec(random: Random): ContainerSpec {
   const inside = () => `/x${random.text("aZ0=-:\\ ,\nü😀", 8)}`;
   const some = <T>(make: () => T) => [make(), ...random.list(2, make)];
   maybe(() => spec.name = random.text("aZ0-_=ü😀", 8));
+  maybe(() => spec.detached = true);
   maybe(() => spec.ephemeral = true);
   if (!spec.ephemeral) {
     maybe(() => spec.appDir = path());
@@ -319,6 +336,7 @@ function spell(spec: ContainerSpec, random: Random): string[] {
     ...values("lower", "l", spellLayers(spec.lower, random)),
     ...one("upper", "U", spec.upper),
     ...one("work-dir", "w", spec.work),
+    ...(spec.detached ? [random.pick(["-d", "--detach"])] : []),
     ...(spec.ephemeral ? ["--ephemeral"] : []),
     ...one("pid-file", "p", spec.pidFile),
     ...one("user", "u", spec.user),

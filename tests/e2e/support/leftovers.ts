@@ -57,6 +57,14 @@ export function killDescendants(): void {
   }
 }
 
+/** Removes what launches leave that are killed: records of no process. */
+export function removeStaleRecords(): void {
+  const directory = `${RUN_DIRECTORY}/record`;
+  for (const { name } of [...Deno.readDirSync(directory)]) {
+    if (!exists(`/proc/${name}`)) Deno.removeSync(`${directory}/${name}`);
+  }
+}
+
 /** The mounts of the host, see proc_pid_mountinfo(5). */
 export function hostMounts(pid: number | "self" = "self"): string[] {
   return Deno.readTextFileSync(`/proc/${pid}/mountinfo`).trim().split("\n");
