@@ -57,6 +57,7 @@ export const ACTING: readonly string[] = [
   "src/stdio.ts",
   "src/subid_files.ts",
   "src/take_graphics.ts",
+  "src/trace.ts",
   "src/try_rootless.ts",
   "src/supervise.ts",
   "src/user_namespace.ts",

@@ -126,6 +126,7 @@ export const NUMBERS = {
   munmap: [11, 215],
   mprotect: [10, 226],
   futex: [202, 98],
+  clock_gettime: [228, 113],
   clock_nanosleep: [230, 115],
   getrandom: [318, 278],
   sched_yield: [24, 124],

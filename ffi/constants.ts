@@ -151,6 +151,10 @@ export const SIGINFO = {
   status: 24,
 } as const;
 
+// linux/time.h: clock_gettime(2).
+/** Time since some point in the past, which nobody sets, Linux 2.6. */
+export const CLOCK_MONOTONIC = 1;
+
 // asm-generic/signal.h: signal(7). The same numbers on x86 and ARM.
 /** Numbers of the signals. */
 export const SIGNALS = {

@@ -49,11 +49,47 @@ export function listing(program: Program): string[] {
   );
 }
 
+/**
+ * Writes an argument.
+ *
+ * @param call The name of the call.
+ * @param index Which argument it is.
+ * @param value The argument.
+ * @returns The text, if there is a better one than that of {@linkcode listing}.
+ */
+export type ArgumentText = (
+  call: string,
+  index: number,
+  value: Argument,
+) => string | undefined;
+
+/**
+ * Writes the call of a step down, as in a program in C.
+ *
+ * @param step The step.
+ * @param textOf How arguments are written.
+ * @returns The text.
+ *
+ * @example A path
+ * ```ts
+ * import { callText } from "cage/ffi/listing.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const step = { call: "openat", args: [{ result: "root" }, "etc"] } as const;
+ * assertEquals(callText(step), 'openat($root, "etc")');
+ * ```
+ */
+export function callText({ args, call }: Step, textOf?: ArgumentText): string {
+  const texts = args.map((value, index) =>
+    textOf?.(call, index, value) ?? argument(value)
+  );
+  return `${call}(${texts.join(", ")})`;
+}
+
 function line(step: Step): string {
-  const { name, call, args, onError, ifZero } = step;
+  const { name, onError, ifZero } = step;
   return [
-    (name === undefined ? "" : `${name}: `) +
-    `${call}(${args.map(argument).join(", ")})`,
+    (name === undefined ? "" : `${name}: `) + callText(step),
     ...(onError === undefined
       ? []
       : [`${onError.errno ?? "error"}: ${onError.goto ?? "go on"}`]),
@@ -79,6 +115,9 @@ function number(value: number | bigint): string {
 }
 
 function bytes(value: Uint8Array): string {
+  if (value.length > 8 && value.every((byte) => byte === 0)) {
+    return `<${value.length} zero bytes>`;
+  }
   return value.length <= SHOWN
     ? `<${value.toHex()}>`
     : `<${value.length} bytes>`;

@@ -61,6 +61,7 @@ import {
 import { EXECUTE } from "./process.ts";
 import { signal } from "./signal.ts";
 import type { ContainerSpec } from "./spec.ts";
+import type { Trace } from "./trace.ts";
 import { usernsRefusal } from "./userns_refusal.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
@@ -85,6 +86,8 @@ export interface Plan {
   readonly prepare?: ((child: Process) => Waiting<void>) | undefined;
   /** What is to supervise the process, if it is not this one. */
   readonly detachment?: Detachment;
+  /** What is to tell how it went; it is disposed of. */
+  readonly trace?: Trace;
 }
 
 /** A process that a plan started, a child of its supervisor. */
@@ -144,9 +147,17 @@ export function* runPlan(plan: Plan): Waiting<Process> {
     goOfLauncher: go.writer,
   };
   const { detachment } = plan;
+  const isAttached = plan.facts.parent.kind === "attached";
+  using trace = plan.trace;
+  const put = (to: Block, program: Program, phase: string) =>
+    to.append(trace?.follow(to, program, phase) ?? program);
   const first = plan.first(pipes, entry);
-  block.append(detachment?.before(first, plan.flags, pipes) ?? first);
-  shared.append(plan.entered);
+  put(
+    block,
+    detachment?.before(first, plan.flags, pipes) ?? first,
+    isAttached ? "attach" : "create",
+  );
+  put(shared, plan.entered, "enter");
   using child = yield* startChild(block, plan);
   if (plan.prepare !== undefined) letGo(go);
   ready.closeWriter();
@@ -154,14 +165,13 @@ export function* runPlan(plan: Plan): Waiting<Process> {
   yield* untilReadable(ready.reader);
   if (isAtEnd(ready)) throw failedBefore(memory);
   const { run, start } = secondPrograms(block, plan, entry, pipes.ready);
-  shared.append(run);
+  put(shared, run, "command");
   shared.buffer(TURN)[0] = 1;
-  block.append(start);
+  put(block, start, "start");
   plan.ready?.(child.process.pid);
   letGo(go);
   // Signals are the command's from here on, by way of the supervisor.
   yield { kind: "readable", descriptor: ready.reader, signalsLater: true };
-  const isAttached = plan.facts.parent.kind === "attached";
   const error = commandFailure(memory, run);
   if (error !== undefined) {
     if (isAttached) endCommand(block, detachment === undefined);

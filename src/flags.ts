@@ -163,6 +163,7 @@ function toSpec(given: Given, command: readonly string[]): ContainerSpec {
     init: given["no-init"] ? false : undefined,
     noNewPrivs: given["no-new-privs"] ? true : undefined,
     privileged: given.privileged ? true : undefined,
+    debug: given.debug ? true : undefined,
     command: someOf(command),
   };
   checkSpec(spec);

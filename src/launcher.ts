@@ -67,6 +67,7 @@ import { markSlot, takeSlot } from "./slots.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Storage } from "./storage.ts";
 import { COMMAND_ID, initProgram, type Supervision } from "./supervisor.ts";
+import type { Trace } from "./trace.ts";
 import { untilLoaded, untilReadable, type Waiting } from "./wait.ts";
 import { writeMaps } from "./write_maps.ts";
 
@@ -330,7 +331,7 @@ function createOn(
     const { privileged = false, noNewPrivs = false } = spec;
     try {
       const supervision = { pidFile: claim, held: hold.descriptors };
-      return yield* runSupervised(spec.detached && supervision, {
+      return yield* runSupervised(supervision, tell, {
         flags: isNew ? NAMESPACES | CLONE_NEWUSER : NAMESPACES,
         ...(isNew ? { prepare: prepareOn(storage, facts, client, upper) } : {}),
         first: (pipes, entry) =>
@@ -357,16 +358,24 @@ function createOn(
   };
 }
 
-/** By a process of its own if there is a supervision, or else by this one. */
+/** By a process of its own, or else by this one. */
 function* runSupervised(
-  supervision: Supervision | false | undefined,
+  supervision: Supervision,
+  tell: Tell,
   plan: Plan,
 ): Waiting<Started> {
-  if (!supervision) return yield* runPlan(plan);
+  const { debug, detached } = plan.spec;
+  const traced = debug ? { ...plan, trace: yield* traceTo(tell) } : plan;
+  if (!detached) return yield* runPlan(traced);
   const { Detachment } = yield* untilLoaded(import("./detach.ts"));
   using detachment = new Detachment(supervision);
-  const process = yield* runPlan({ ...plan, detachment });
+  const process = yield* runPlan({ ...traced, detachment });
   return { ...process, supervisor: detachment.release() };
+}
+
+function* traceTo(tell: Tell): Waiting<Trace> {
+  const { Trace } = yield* untilLoaded(import("./trace.ts"));
+  return new Trace(tell);
 }
 
 /**
@@ -426,7 +435,7 @@ function* attach(
       })
       : undefined;
     const supervision = { held: hold.descriptors };
-    const started = yield* runSupervised(spec.detached && supervision, {
+    const started = yield* runSupervised(supervision, tell, {
       flags: 0,
       first: (pipes) =>
         attachProgram(container, pipes, kernel, found?.addition),

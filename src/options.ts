@@ -256,6 +256,14 @@ export const OPTIONS: readonly Option[] = [
       "the desktop can be asked to do anything",
   },
   {
+    long: "debug",
+    brief: "tell each step of the launch",
+    group: "inside",
+    help: "tell on standard error each step of the launch when it has run: " +
+      "seconds since the first, what it is a part of, the system call, its " +
+      "result, and how long it took",
+  },
+  {
     long: "ephemeral",
     brief: "keep the upper directory in memory",
     group: "storage",

@@ -57,6 +57,8 @@ export interface ContainerSpec {
   readonly noNewPrivs?: boolean;
   /** Whether the command runs in the background, and outlives its launcher. */
   readonly detached?: boolean;
+  /** Whether each step of the launch is told, with its result and time. */
+  readonly debug?: boolean;
   /** The command and its arguments; the user's login shell if absent. */
   readonly command?: readonly string[];
 }

@@ -23,7 +23,7 @@ Deno.test("listing() shows every kind of argument", () => {
       }],
     }),
     [
-      '0 mount(-1, 0x44000, "a\\nb", <01ff>, <33 bytes>, ["sh", "-c"])',
+      '0 mount(-1, 0x44000, "a\\nb", <01ff>, <33 zero bytes>, ["sh", "-c"])',
       "1 read($fd, &b, &b+8)",
       '2 seccomp({1, &b, {"a"}})',
     ],
