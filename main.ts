@@ -60,6 +60,21 @@ async function run(argv: readonly string[]): Promise<number> {
       console.log(checkReport(findCheckFacts()).join("\n"));
       return 0;
     }
+    case "explain": {
+      const { explainCall } = await import("./src/explain_call.ts");
+      const { explainedLines, explainedValue } = await import(
+        "./src/explained.ts"
+      );
+      // As in a launch, which resets what is handled.
+      noteSignals();
+      const explained = explainCall(invocation.spec);
+      console.log(
+        invocation.json
+          ? JSON.stringify(explainedValue(explained), null, 2)
+          : explainedLines(explained).join("\n"),
+      );
+      return 0;
+    }
     case "help":
     case "usage":
     case "version": {

@@ -81,7 +81,7 @@ export type ArgumentText = (
  */
 export function callText({ args, call }: Step, textOf?: ArgumentText): string {
   const texts = args.map((value, index) =>
-    textOf?.(call, index, value) ?? argument(value)
+    textOf?.(call, index, value) ?? plainText(value)
   );
   return `${call}(${texts.join(", ")})`;
 }
@@ -97,7 +97,21 @@ function line(step: Step): string {
   ].join(" | ");
 }
 
-function argument(arg: Argument): string {
+/**
+ * Writes an argument as {@linkcode listing} does.
+ *
+ * @param arg The argument.
+ * @returns The text.
+ *
+ * @example A result
+ * ```ts
+ * import { plainText } from "cage/ffi/listing.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(plainText({ result: "root" }), "$root");
+ * ```
+ */
+export function plainText(arg: Argument): string {
   if (typeof arg === "number" || typeof arg === "bigint") return number(arg);
   if (typeof arg === "string") return JSON.stringify(arg);
   if (arg instanceof Uint8Array) return bytes(arg);
@@ -105,7 +119,7 @@ function argument(arg: Argument): string {
   if ("buffer" in arg) {
     return `&${arg.buffer}${arg.offset ? `+${arg.offset}` : ""}`;
   }
-  if ("words" in arg) return `{${arg.words.map(argument).join(", ")}}`;
+  if ("words" in arg) return `{${arg.words.map(plainText).join(", ")}}`;
   return `[${arg.map((text) => JSON.stringify(text)).join(", ")}]`;
 }
 

@@ -49,34 +49,19 @@ import { CageError, InitScriptError } from "./errors.ts";
 import { contextMessage, type PlanFailure, refusalOf } from "./failure.ts";
 import { findNamespaceReadings } from "./find_userns.ts";
 import { SCRIPT_INFO } from "./init_script.ts";
-import { databaseText, type Rendezvous } from "./lookup.ts";
+import type { LaunchPlan } from "./launch_plan.ts";
+import { databaseText } from "./lookup.ts";
 import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
 import { Pipe } from "./pipe.ts";
-import {
-  COMMAND,
-  type CommandFacts,
-  type CommandPrograms,
-  commandPrograms,
-} from "./plan.ts";
+import { COMMAND, type CommandPrograms, commandPrograms } from "./plan.ts";
 import { EXECUTE } from "./process.ts";
 import { signal } from "./signal.ts";
-import type { ContainerSpec } from "./spec.ts";
 import type { Trace } from "./trace.ts";
 import { usernsRefusal } from "./userns_refusal.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
 /** A plan, whose second program depends on what the first one finds. */
-export interface Plan {
-  /** Flags of clone(2) for the child. */
-  readonly flags: number;
-  /** Makes the first program. */
-  readonly first: (pipes: Rendezvous, entry: Entry) => Program;
-  /** The first program of the processes that have other memory. */
-  readonly entered: Program;
-  /** What is wanted. */
-  readonly spec: ContainerSpec;
-  /** What the second program needs beside what the first one finds. */
-  readonly facts: Omit<CommandFacts, "passwd" | "group" | "entry" | "ready">;
+export interface Plan extends LaunchPlan {
   /** Called with the id of the child while it waits. */
   readonly ready?: (pid: number) => void;
   /**

@@ -40,6 +40,7 @@ import {
 } from "./make_directories.ts";
 import { quote } from "./quote.ts";
 import { copyOf } from "./sources.ts";
+import { commonDirectory, wayDown } from "./way_down.ts";
 
 /**
  * Descriptors that hold something by a lock; whoever has them open holds it.
@@ -66,8 +67,10 @@ export class Hold extends Descriptors {
 export interface Directories {
   /** For the plan. */
   readonly source: StorageSource;
-  /** A descriptor of the upper directory. */
-  readonly upper: number;
+  /** A descriptor of the upper directory, if there is one. */
+  readonly upper?: number;
+  /** The path of the upper directory, without links. */
+  readonly path: string;
 }
 
 /**
@@ -117,7 +120,7 @@ export function openDirectories(
     upper: wayDown(above, paths.upper),
     work: wayDown(above, paths.work),
   };
-  return { source, upper };
+  return { source, upper, path: paths.upper };
 }
 
 /**
@@ -232,15 +235,4 @@ function apart({ upper, work }: Layout): UsageError {
     `Cannot use work directory ${quote(work)}: it is not on the file system ` +
       `of ${quote(upper)}: use -w to put it there`,
   );
-}
-
-function commonDirectory(one: string, other: string): string {
-  const parts = one.split("/");
-  const others = other.split("/");
-  const end = parts.findIndex((part, index) => part !== others[index]);
-  return (end === -1 ? parts : parts.slice(0, end)).join("/") || "/";
-}
-
-function wayDown(above: string, path: string): string {
-  return path.slice(above.length).replace(/^\//, "") || ".";
 }

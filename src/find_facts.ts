@@ -12,7 +12,7 @@ import { asCaller } from "./as_caller.ts";
 import type { Client } from "./client.ts";
 import type { Composition } from "./compose.ts";
 import type { Descriptors } from "./descriptors.ts";
-import { type Directories, type Hold, openDirectories } from "./directories.ts";
+import type { Directories } from "./directories.ts";
 import type {
   Facts,
   Hidden,
@@ -55,7 +55,8 @@ export interface Found {
  * @param spec What is wanted.
  * @param layout The paths.
  * @param client Who calls.
- * @param hold What holds the directories; there are none without.
+ * @param openAll Opens the directories, given the owner and mode of a new upper
+ * one; there are none without.
  * @param kept Where all other descriptors are kept.
  * @param bus The session bus.
  * @returns What was found.
@@ -65,7 +66,7 @@ export function findFacts(
   spec: ContainerSpec,
   layout: Layout,
   client: Client,
-  hold: Hold | undefined,
+  openAll: ((root: Ownership) => Directories) | undefined,
   kept: Descriptors,
   bus?: GraphicsLook["bus"],
 ): Found {
@@ -80,9 +81,7 @@ export function findFacts(
     kept,
   );
   const root = rootOf(layers[0], client);
-  const directories = hold === undefined
-    ? undefined
-    : openDirectories(layout, client, root, hold, kept);
+  const directories = openAll?.(root);
   const console = spec.detached ? undefined : openConsole(client, kept);
   const lasting = [...shares.filter(isLasting), ...spec.volumes ?? []];
   const skeleton = userNamespace === undefined ? [] : [
@@ -173,7 +172,7 @@ function absentFiles(
   directories: Directories | undefined,
 ): string[] {
   const isInUpper = (path: string) =>
-    directories !== undefined &&
+    directories?.upper !== undefined &&
     lookIn(directories.upper, path, named.upper ? client : undefined) !==
       undefined;
   const isInLayer = (path: string) =>
@@ -299,7 +298,7 @@ function storageInside(
     realPath(path, kept)
   );
   if (directories !== undefined && dirname(upper) === appDir) {
-    stored.push(dirname(pathOf(directories.upper)));
+    stored.push(dirname(directories.path));
   }
   const inside = layers.map(({ directory }) => pathOf(directory))
     .flatMap((lower) => pathsIn(lower, stored));

@@ -20,6 +20,13 @@ export type Invocation =
   | { readonly kind: "usage" }
   | { readonly kind: "version" }
   | { readonly kind: "check" }
+  | {
+    readonly kind: "explain";
+    /** What is wanted of the call that is explained. */
+    readonly spec: ContainerSpec;
+    /** Whether it is for tools. */
+    readonly json: boolean;
+  }
   | { readonly kind: "kill"; readonly spec: ContainerSpec }
   | {
     readonly kind: "reset";
@@ -63,6 +70,12 @@ export function parseFlags(argv: readonly string[]): Invocation {
   if (kind !== "run") refuseCommand(kind, given, words.command);
   if (given.ephemeral) refuseWithEphemeral(given);
   const spec = toSpec(given, words.command);
+  if (given.explain) return explained(kind, spec, given.json === true);
+  if (given.json) {
+    throw new UsageError(
+      "Cannot use --json alone: it says how --explain writes: add --explain",
+    );
+  }
   return kind === "reset" ? { kind, spec, stops: given.kill === true } : {
     kind,
     spec,
@@ -126,6 +139,18 @@ function refuseCommand(
   if (option === undefined && command.length === 0) return;
   const name = kind === "kill" ? "-k" : "--reset";
   throw new UsageError(`Cannot use ${name} with ${other}: ${ONLY[kind]}`);
+}
+
+function explained(
+  kind: "kill" | "reset" | "run",
+  spec: ContainerSpec,
+  json: boolean,
+): Invocation {
+  if (kind === "run") return { kind: "explain", spec, json };
+  const name = kind === "kill" ? "-k" : "--reset";
+  throw new UsageError(
+    `Cannot use --explain with ${name}: it explains what runs a command`,
+  );
 }
 
 function refuseWithEphemeral(given: Given): void {

@@ -5,12 +5,7 @@
  * @module
  */
 
-import {
-  CLONE_NEWUSER,
-  LOCK_UN,
-  MFD_ALLOW_SEALING,
-  SIGNALS,
-} from "../ffi/constants.ts";
+import { LOCK_UN, MFD_ALLOW_SEALING, SIGNALS } from "../ffi/constants.ts";
 import { packElf } from "../ffi/elf.ts";
 import {
   close,
@@ -25,9 +20,9 @@ import { findAttachment } from "./attachment.ts";
 import type { AdditionWish } from "./add_graphics.ts";
 import { type Plan, PlanError, runPlan } from "./child.ts";
 import { Descriptors } from "./descriptors.ts";
-import { Hold } from "./directories.ts";
+import { Hold, openDirectories } from "./directories.ts";
 import { UsageError } from "./errors.ts";
-import type { Facts, UserNamespace } from "./facts.ts";
+import type { Facts } from "./facts.ts";
 import { errorOf, needsImage } from "./failure.ts";
 import { findFacts } from "./find_facts.ts";
 import { findFuse } from "./find_fuse.ts";
@@ -37,7 +32,6 @@ import { type Client, findClient } from "./client.ts";
 import { findKernel } from "./host.ts";
 import { checkImages, openImage } from "./image.ts";
 import type { GraphicsLook } from "./find_graphics.ts";
-import type { GraphicsSources } from "./graphics_mounts.ts";
 import type { InitScript } from "./init_script.ts";
 import {
   type Claim,
@@ -49,14 +43,8 @@ import {
   type Running,
   writePidFile,
 } from "./instances.ts";
+import { attachPlan, beginsInNew, createPlan } from "./launch_plan.ts";
 import { type Layout, layoutOf } from "./layout.ts";
-import {
-  attachProgram,
-  type CommandFacts,
-  createProgram,
-  NAMESPACES,
-  scriptProgram,
-} from "./plan.ts";
 import type { Stdio } from "./process.ts";
 import { openSupervisor } from "./process_state.ts";
 import { quote } from "./quote.ts";
@@ -247,7 +235,12 @@ function* createSomehow(
 ): Waiting<Started> {
   const { client, hold, layout, spec } = creating;
   const find = (kept: Descriptors, hold?: Hold) =>
-    findFacts(spec, layout, client, hold, kept, bus);
+    findFacts(
+      ...[spec, layout, client] as const,
+      hold && ((root) => openDirectories(layout, client, root, hold, kept)),
+      kept,
+      bus,
+    );
   if (spec.ephemeral) {
     using kept = new Descriptors();
     return yield* createOn({ kind: "memory" }, find(kept).facts);
@@ -324,28 +317,15 @@ function createOn(
   return function* (storage, facts) {
     const init = spec.init === false ? undefined : openInit();
     const { upper } = layout;
-    const { userNamespace } = facts;
-    // It begins in a new one, whose ids are still to be written.
-    const isNew = userNamespace !== undefined &&
-      userNamespace.descriptor === undefined;
     const { privileged = false, noNewPrivs = false } = spec;
     try {
       const supervision = { pidFile: claim, held: hold.descriptors };
+      const wish = { client, init, script, spec, stdio };
       return yield* runSupervised(supervision, tell, {
-        flags: isNew ? NAMESPACES | CLONE_NEWUSER : NAMESPACES,
-        ...(isNew ? { prepare: prepareOn(storage, facts, client, upper) } : {}),
-        first: (pipes, entry) =>
-          createProgram(spec, { entry, facts, upper, pipes, script, storage }),
-        entered: scriptProgram(spec, client.env, script),
-        spec,
-        facts: {
-          callerEnv: client.env,
-          parent: init ?? { kind: "command" },
-          outlives: outlives(spec, client),
-          stdio,
-          ...graphicsOf(facts.graphics),
-          ...idsOf(userNamespace),
-        },
+        ...createPlan({ ...wish, facts, storage, upper }),
+        ...(beginsInNew(facts.userNamespace)
+          ? { prepare: prepareOn(storage, facts, client, upper) }
+          : {}),
         ready: (pid) => {
           const { uid } = client;
           record(writePidFile(claim, pid, { uid, privileged, noNewPrivs }));
@@ -378,14 +358,6 @@ function* traceTo(tell: Tell): Waiting<Trace> {
   return new Trace(tell);
 }
 
-/**
- * An instance of a user counts as long as its supervisor is there, who is a
- * process of theirs.
- */
-function outlives({ detached }: ContainerSpec, { standing }: Client): boolean {
-  return detached === true && standing !== "user";
-}
-
 /** A container that begins in its own user namespace waits for this. */
 function prepareOn(
   storage: Storage,
@@ -398,20 +370,6 @@ function prepareOn(
     if (storage.kind !== "fuse") return;
     yield* mountFuse(pidfd, storage.overlay, upper);
   };
-}
-
-function idsOf(
-  namespace: UserNamespace | undefined,
-): Pick<CommandFacts, "ids"> {
-  if (namespace === undefined) return {};
-  const { map, owner } = namespace;
-  return { ids: { map, kept: [owner.gid, ...owner.groups] } };
-}
-
-function graphicsOf(
-  found: Pick<GraphicsSources, "graphics"> | undefined,
-): Pick<CommandFacts, "graphics"> {
-  return found === undefined ? {} : { graphics: found.graphics };
 }
 
 function* attach(
@@ -427,33 +385,19 @@ function* attach(
     if (spec.privileged && !record.privileged) throw notPrivileged();
     const container = findAttachment(running, client);
     if (container === undefined) return undefined;
-    const { userNamespace } = container;
-    const found = spec.graphics
+    const added = spec.graphics
       ? yield* graphicsToAdd({
         ...{ spec, client, running, bus, hold, kept },
-        map: userNamespace?.map,
+        map: container.userNamespace?.map,
       })
       : undefined;
     const supervision = { held: hold.descriptors };
+    const wish = { client, spec, stdio };
     const started = yield* runSupervised(supervision, tell, {
-      flags: 0,
-      first: (pipes) =>
-        attachProgram(container, pipes, kernel, found?.addition),
-      entered: scriptProgram(spec, client.env),
-      spec: { ...spec, noNewPrivs: spec.noNewPrivs || record.noNewPrivs },
-      facts: {
-        callerEnv: client.env,
-        parent: { kind: "attached" },
-        outlives: outlives(spec, client),
-        stdio,
-        ...graphicsOf(found),
-        ...(userNamespace === undefined ? {} : {
-          ids: { map: userNamespace.map, kept: userNamespace.groups },
-        }),
-      },
+      ...attachPlan({ ...wish, added, container, kernel, record }),
       ready: () => {
         bus?.notes.forEach(tell);
-        found?.graphics.notes.forEach(tell);
+        added?.graphics.notes.forEach(tell);
       },
     });
     if (started.supervisor === undefined) return { ...started, hold };

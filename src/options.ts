@@ -56,6 +56,8 @@ export interface Option {
   readonly help: string;
   /** What a shell offers for the value. */
   readonly completion?: Completion;
+  /** Flags that can be written after it with `=`, as `--explain=json`. */
+  readonly with?: readonly string[];
 }
 
 /**
@@ -271,10 +273,25 @@ export const OPTIONS: readonly Option[] = [
       "instance ends",
   },
   {
+    long: "explain",
+    brief: "tell what would be done, and do nothing",
+    with: ["json"],
+    group: "about",
+    help: "tell each step that the same call without this option would do, " +
+      "what it is for and who does it, and do nothing; --explain=json is for " +
+      "tools",
+  },
+  {
     long: "help",
     brief: "print all help",
     group: "about",
     help: "print this help, of which man cage has more",
+  },
+  {
+    long: "json",
+    brief: "with --explain, as JSON",
+    group: "about",
+    help: "with --explain, write JSON",
   },
   {
     long: "no-init",

@@ -97,7 +97,7 @@ import {
 } from "./process.ts";
 import { maskSteps, prepareMasks, restrictionSteps } from "./restrictions.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { label, NONE, type PlanStep } from "./step.ts";
+import { label, NONE, phase, type PlanStep } from "./step.ts";
 import {
   attachLayers,
   layerPaths,
@@ -257,40 +257,58 @@ export function createProgram(
   return {
     buffers: { ...BUFFERS, ...SCRIPT_BUFFERS, ...OVERLAY_BUFFERS },
     steps: [
-      ...beginSteps(pipes, kernel.signals),
-      // Until then it has no ids.
-      ...(isInside ? waitForLauncher(pipes.go, "mapped") : []),
-      ...(facts.becomesRoot ? rootIdSteps() : []),
-      ...(later === undefined
-        ? []
-        : [keepGroups([later.owner.gid, ...later.owner.groups])]),
-      ...privateSteps(),
-      ...openDevices(facts.console),
-      ...(isInside ? takeKernelFiles() : []),
-      ...scratchSteps(owner ?? ROOT_OWNER),
-      ...attachLayers(layers, later),
-      ...prepareVolumes(volumes, sources),
-      ...storageSteps(storage, facts.root),
+      ...phase("become pid 1", [
+        ...beginSteps(pipes, kernel.signals),
+        // Until then it has no ids.
+        ...(isInside ? waitForLauncher(pipes.go, "mapped") : []),
+        ...(facts.becomesRoot ? rootIdSteps() : []),
+        ...(later === undefined
+          ? []
+          : [keepGroups([later.owner.gid, ...later.owner.groups])]),
+      ]),
+      ...phase("take what is the host's", [
+        ...privateSteps(),
+        ...openDevices(facts.console),
+        ...(isInside ? takeKernelFiles() : []),
+        ...scratchSteps(owner ?? ROOT_OWNER),
+        ...attachLayers(layers, later),
+        ...prepareVolumes(volumes, sources),
+      ]),
+      ...phase("keep changes", storageSteps(storage, facts.root)),
       // From here on only mounting is done as root.
-      ...(later === undefined ? [] : ownerSteps(later)),
-      ...prepareMasks(),
-      ...prepareCovers(facts.hidden),
-      ...copyHostFiles(files),
-      ...absent,
-      ...viewSteps(facts, storage, upper),
-      ...rootSteps(),
-      ...attachCovers(facts.hidden),
-      ...fileSystemSteps({ owner, isPrivileged: spec.privileged, isInside }),
-      ...coverSteps(facts.storageInside, owner),
-      ...(spec.privileged ? [] : maskSteps()),
-      ...mountHostFiles(files),
-      ...attachVolumes(volumes, sources),
-      ...closeCovers(facts.hidden),
-      ...(later === undefined ? [] : enter(later)),
-      ...(isInside ? becomeRoot(namespace) : []),
-      ...restrict(spec.privileged, kernel, namespace),
-      ...(script === undefined ? [] : initScriptSteps(script, entry)),
-      ...lookupSteps(pipes),
+      ...phase("make what covers files", [
+        ...(later === undefined ? [] : ownerSteps(later)),
+        ...prepareMasks(),
+        ...prepareCovers(facts.hidden),
+        ...copyHostFiles(files),
+        ...absent,
+      ]),
+      ...phase("mount the root", viewSteps(facts, storage, upper)),
+      ...phase("leave the host's root", [
+        ...rootSteps(),
+        ...attachCovers(facts.hidden),
+      ]),
+      ...phase(
+        "mount /proc, /sys, /dev, /tmp, /run",
+        fileSystemSteps({ owner, isPrivileged: spec.privileged, isInside }),
+      ),
+      ...phase("cover what is the host's", [
+        ...coverSteps(facts.storageInside, owner),
+        ...(spec.privileged ? [] : maskSteps()),
+        ...mountHostFiles(files),
+      ]),
+      ...phase("mount volumes", attachVolumes(volumes, sources)),
+      ...phase("give up rights", [
+        ...closeCovers(facts.hidden),
+        ...(later === undefined ? [] : enter(later)),
+        ...(isInside ? becomeRoot(namespace) : []),
+        ...restrict(spec.privileged, kernel, namespace),
+      ]),
+      ...phase(
+        "run the init script",
+        script === undefined ? [] : initScriptSteps(script, entry),
+      ),
+      ...phase("look users up", lookupSteps(pipes)),
     ],
   };
 }
@@ -335,11 +353,19 @@ export function attachProgram(
   return {
     buffers: { ...BUFFERS, ...ADDITION_BUFFERS },
     steps: [
-      ...beginSteps(pipes, kernel.signals),
-      ...(becomesRoot ? rootIdSteps() : []),
-      ...enterAll(pidfd, namespaces, userNamespace, addition),
-      ...restrict(privileged, kernel, userNamespace),
-      ...lookupSteps(pipes),
+      ...phase("begin", [
+        ...beginSteps(pipes, kernel.signals),
+        ...(becomesRoot ? rootIdSteps() : []),
+      ]),
+      ...phase(
+        "enter the instance",
+        enterAll(pidfd, namespaces, userNamespace, addition),
+      ),
+      ...phase(
+        "give up rights",
+        restrict(privileged, kernel, userNamespace),
+      ),
+      ...phase("look users up", lookupSteps(pipes)),
     ],
   };
 }
@@ -408,14 +434,14 @@ export function commandPrograms(
   const { ready } = facts;
   const execution = executionOf(spec, facts);
   return {
-    start: { steps: startSteps(facts) },
+    start: { steps: phase("start the command", startSteps(facts)) },
     run: {
-      steps: [
+      steps: phase("become the command", [
         { name: ENTERED, call: "getpid", args: [] },
         // The launcher sees its end when the command is executed.
         keepForNext(ready, false),
         ...executeSteps(execution),
-      ],
+      ]),
     },
   };
 }
@@ -547,7 +573,37 @@ function startSteps(facts: CommandFacts): PlanStep[] {
   ];
 }
 
-function executionOf(spec: ContainerSpec, facts: CommandFacts): Execution {
+/**
+ * Works out how the command runs.
+ *
+ * @param spec What is wanted.
+ * @param facts What else is known.
+ * @returns Who it runs as, and with what.
+ * @throws {UsageError} If the user or a group is unknown.
+ *
+ * @example Root's shell
+ * ```ts
+ * import { executionOf } from "cage/src/plan.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const execution = executionOf({}, {
+ *   callerEnv: new Map(),
+ *   passwd: "",
+ *   group: "",
+ *   parent: { kind: "command" },
+ * });
+ * assertEquals(execution.command, { file: "/bin/sh", argv: ["-sh"] });
+ * ```
+ */
+export function executionOf(
+  spec: ContainerSpec,
+  facts:
+    & Pick<
+      CommandFacts,
+      "callerEnv" | "graphics" | "group" | "ids" | "outlives" | "passwd"
+    >
+    & { readonly parent: Pick<CommandParent, "kind"> },
+): Execution {
   const { callerEnv, graphics, group, ids, outlives, parent, passwd } = facts;
   const user = resolveUser(spec.user, spec.group, passwd, group);
   const groups = ids === undefined

@@ -28,6 +28,8 @@ import type { Argument, Step } from "../ffi/step.ts";
 export interface PlanStep extends Step {
   /** What to do, by the name of the error; `""` for any other error. */
   readonly hints?: Readonly<Partial<Record<ErrnoName | "", string>>>;
+  /** What begins here, for people; all up to the next one belongs to it. */
+  readonly phase?: string;
 }
 
 /** Size of `struct open_how` of linux/openat2.h, Linux 5.6. */
@@ -41,6 +43,27 @@ export const INERT: number = HARMLESS | MS_NOEXEC;
 
 /** An argument that the kernel does not look at. */
 export const NONE = 0;
+
+/**
+ * Says what some steps are for.
+ *
+ * @param phase A few words.
+ * @param steps The steps.
+ * @returns The steps; the first one has the words.
+ *
+ * @example One step
+ * ```ts
+ * import { phase } from "cage/src/step.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [step] = phase("the root", [{ call: "fchdir", args: [3] }]);
+ * assertEquals(step.phase, "the root");
+ * ```
+ */
+export function phase(phase: string, steps: readonly PlanStep[]): PlanStep[] {
+  const [first, ...rest] = steps;
+  return first === undefined ? [] : [{ ...first, phase }, ...rest];
+}
 
 /**
  * Lists a path and the directories above it, without the root.

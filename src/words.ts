@@ -70,11 +70,12 @@ function readLong(word: string, next: string | undefined): Reading {
   const option = OPTIONS.find(({ long }) => `--${long}` === label);
   if (option === undefined) throw unknown(label);
   const attached = label === word ? undefined : word.slice(equals + 1);
-  if (option.value === undefined) {
-    if (attached !== undefined) throw unwantedValue(label);
-    return { spelled: [label], used: 1 };
+  if (option.value !== undefined) {
+    return readValue(option, label, attached, next);
   }
-  return readValue(option, label, attached, next);
+  if (attached === undefined) return { spelled: [label], used: 1 };
+  if (!option.with?.includes(attached)) throw unwantedValue(option, label);
+  return { spelled: [label, `--${attached}`], used: 1 };
 }
 
 function readCluster(word: string, next: string | undefined): Reading {
@@ -91,7 +92,7 @@ function readCluster(word: string, next: string | undefined): Reading {
       const value = readValue(option, label, attached, next);
       return { spelled: [...spelled, ...value.spelled], used: value.used };
     }
-    if (rest.startsWith("=")) throw unwantedValue(label);
+    if (rest.startsWith("=")) throw unwantedValue(option, label);
     spelled.push(`--${option.long}`);
   }
   return { spelled, used: 1 };
@@ -133,6 +134,13 @@ function unknown(label: string): UsageError {
   );
 }
 
-function unwantedValue(label: string): UsageError {
-  return new UsageError(`Option ${label} takes no value: write ${label} alone`);
+function unwantedValue(
+  { with: flags = [] }: Option,
+  label: string,
+): UsageError {
+  const others = flags.map((flag) => ` or ${label}=${flag}`).join("");
+  return new UsageError(
+    `Option ${label} takes no ${others === "" ? "" : "such "}value: write ` +
+      `${label} alone${others}`,
+  );
 }

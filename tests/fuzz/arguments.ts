@@ -89,7 +89,7 @@ export function broken(random: Random, words: readonly string[]): string[] {
 function spelled(random: Random, pools: Pools): string[] {
   const option = random.pick(OPTIONS);
   // Help and version end everything else: few of them.
-  if (option.group === "about" && random.below(8) > 0) return [];
+  if (option.group === "about" && random.below(4) > 0) return [];
   switch (random.below(12)) {
     case 0:
       // Without a value, or with one that it does not take.

@@ -386,3 +386,21 @@ function spellCommand(
 function escapePart(part: string): string {
   return part.replace(/[:\\]/g, "\\$&");
 }
+
+Deno.test("parseFlags() takes --explain with a command, and with =json", () => {
+  const spec = { name: "web", command: ["ls"] };
+  assertEquals(parseFlags(["--explain", "-nweb", "ls"]), {
+    ...{ kind: "explain", json: false, spec },
+  });
+  const json = { kind: "explain", json: true, spec } as const;
+  assertEquals(parseFlags(["--explain=json", "-nweb", "ls"]), json);
+  assertEquals(parseFlags(["--json", "-nweb", "--explain", "ls"]), json);
+});
+
+Deno.test("parseFlags() refuses --explain where no command runs", () => {
+  for (const other of ["-k", "--reset"]) {
+    assertThrows(() => parseFlags(["--explain", other]), UsageError, other);
+  }
+  assertThrows(() => parseFlags(["--json"]), UsageError, "--explain");
+  assertThrows(() => parseFlags(["--explain=x"]), UsageError, "=json");
+});

@@ -1,0 +1,254 @@
+/**
+ * Finds out what a call would do, without doing it.
+ *
+ * @module
+ */
+
+import { basename } from "@std/path";
+import { SIGNALS } from "../ffi/constants.ts";
+import { packElf } from "../ffi/elf.ts";
+import { HOST_ARCH, pidfdOpen } from "../ffi/libc.ts";
+import { findAttachment } from "./attachment.ts";
+import { beforeCreation } from "./before_creation.ts";
+import { type Client, findClient } from "./client.ts";
+import { isLent } from "./caller.ts";
+import { Descriptors } from "./descriptors.ts";
+import { CageError } from "./errors.ts";
+import type { Explained, ExplainedPart } from "./explained.ts";
+import { findFacts } from "./find_facts.ts";
+import {
+  foreseeDirectories,
+  foreseeVolumes,
+  missingAbove,
+} from "./foreseen.ts";
+import { findKernel } from "./host.ts";
+import { peekInstance } from "./instances.ts";
+import { absolute, type Layout, layoutOf } from "./layout.ts";
+import { attachPlan, createPlan, type LaunchPlan } from "./launch_plan.ts";
+import { commandPrograms, executionOf } from "./plan.ts";
+import { quote } from "./quote.ts";
+import type { InstanceRecord } from "./record.ts";
+import { findRecord } from "./record_file.ts";
+import { readUsers } from "./read_users.ts";
+import { openScript } from "./script_file.ts";
+import type { ContainerSpec } from "./spec.ts";
+import { StandIns } from "./stand_ins.ts";
+import type { PlanStep } from "./step.ts";
+import type { Storage } from "./storage.ts";
+import { COMMAND_ID, initProgram, supervisorProgram } from "./supervisor.ts";
+import { callerText, createdAs, joinedAs, launcherAs } from "./who.ts";
+
+/**
+ * Finds out what a call would do. Nothing is made, locked or changed.
+ *
+ * @param spec What is wanted.
+ * @returns What would be done.
+ * @throws {CageError} If the call would be refused.
+ */
+export function explainCall(spec: ContainerSpec): Explained {
+  const client = findClient(spec);
+  const layout = layoutOf(spec, client.cwd, client.bases);
+  using kept = new Descriptors();
+  const call = { client, kept, layout, spec, standIns: new StandIns() };
+  return explainAttached(call) ?? explainCreated(call);
+}
+
+/** A call, and what it takes to look at it. */
+interface Call {
+  readonly spec: ContainerSpec;
+  readonly client: Client;
+  readonly layout: Layout;
+  readonly kept: Descriptors;
+  readonly standIns: StandIns;
+}
+
+/** If the instance runs. */
+function explainAttached(call: Call): Explained | undefined {
+  const { client, kept, layout, spec, standIns } = call;
+  const owner = ownerOfPidFile(layout, client);
+  const pid = peekInstance(layout.pidFile, owner);
+  const record = pid && findRecord(client.bases.records, pid);
+  if (!pid || !record) return undefined;
+  checkOwner(layout.pidFile, record, client);
+  const pidfd = kept.keep(pidfdOpen(pid));
+  const found = findAttachment({ pid, pidfd, record }, client);
+  if (found === undefined) return undefined;
+  const container = { ...found, pidfd: standIns.of("pid 1 of the instance") };
+  const kernel = findKernel(client);
+  const plan = attachPlan({
+    ...{ spec, client, stdio: {}, container, record, kernel },
+  });
+  return explainPlan(call, plan, {
+    action: "attach",
+    before: [{
+      call: "pidfd_open",
+      args: [pid],
+      why: "Cannot find pid 1 of it",
+    }],
+    pid1: joinedAs(client, container),
+    roots: isLent(client) ? [] : [`/proc/${pid}/root`],
+  });
+}
+
+function explainCreated(call: Call): Explained {
+  const { client, kept, layout, spec, standIns } = call;
+  const volumes = foreseeVolumes(spec.volumes ?? [], client, kept);
+  const mount = standIns.of("file system of the upper directory");
+  const directories = spec.ephemeral
+    ? undefined
+    : foreseeDirectories(layout, client, mount, kept);
+  const { directories: source, facts } = findFacts(
+    ...[{ ...spec, volumes: volumes.found }, layout, client] as const,
+    directories && (() => directories.found),
+    kept,
+  );
+  const named = {
+    ...facts,
+    volumes: facts.volumes.map((volume, index) => ({
+      ...volume,
+      host: absolute(spec.volumes![index].host, client.cwd),
+    })),
+  };
+  const storage: Storage = source === undefined
+    ? { kind: "memory" }
+    : { kind: "directories", source };
+  using script = openScript(spec.initScript, client);
+  const { offsets } = packElf(initProgram(), HOST_ARCH);
+  const descriptor = standIns.of("program of pid 1");
+  const plan = createPlan({
+    ...{ spec, client, storage, stdio: {}, upper: layout.upper },
+    facts: standIns.within(named),
+    script: script && {
+      ...script.script,
+      descriptor: standIns.of(`init script ${quote(script.script.path)}`),
+    },
+    init: spec.init === false
+      ? undefined
+      : { kind: "init", descriptor, at: offsets[COMMAND_ID] },
+  });
+  const missing = [
+    ...missingAbove(layout.pidFile, ownerOfPidFile(layout, client), kept),
+    ...directories?.missing ?? [],
+    ...volumes.missing,
+  ];
+  return explainPlan(call, plan, {
+    action: "create",
+    before: beforeCreation(
+      spec,
+      { layout, missing, cwd: client.cwd },
+      facts.userNamespace,
+    ),
+    pid1: createdAs(client, facts.userNamespace),
+    roots: [...(spec.ephemeral ? [] : [layout.upper]), ...layout.lower],
+  });
+}
+
+/** What is particular about creating, or about joining. */
+interface Way {
+  readonly action: Explained["action"];
+  /** What the launcher does before. */
+  readonly before: readonly PlanStep[];
+  /** Who sets the container up. */
+  readonly pid1: string;
+  /** Where users are looked up, the first that has a file. */
+  readonly roots: readonly string[];
+}
+
+function explainPlan(
+  { client, layout, spec, standIns }: Call,
+  plan: LaunchPlan,
+  { action, before, pid1, roots }: Way,
+): Explained {
+  const pipes = {
+    ready: standIns.of("pipe that tells the launcher"),
+    go: standIns.of("pipe from the launcher"),
+    goOfLauncher: standIns.of("the launcher's end of the pipe"),
+  };
+  const entry = {
+    executable: standIns.of("program that leaves the launcher's memory"),
+    memory: standIns.of("memory of the command"),
+  };
+  const facts = {
+    ...plan.facts,
+    ...{ entry, ready: pipes.ready },
+    ...readUsers(roots, client),
+  };
+  const { run, start } = commandPrograms(plan.spec, facts);
+  const { command, user } = executionOf(plan.spec, facts);
+  const inside = `uid ${user.uid} inside`;
+  const part = (phase: string, as: string, steps: readonly PlanStep[]) =>
+    ({ phase, as, steps }) satisfies ExplainedPart;
+  const { steps: first } = plan.first(pipes, entry);
+  const isCreated = action === "create";
+  return {
+    caller: callerText(client),
+    instance: spec.name ?? layout.pidFile,
+    action,
+    command: command.argv,
+    user,
+    descriptors: standIns.names,
+    parts: [
+      part("find everything", launcherAs(client), [
+        ...before,
+        {
+          call: "clone",
+          args: [plan.flags | SIGNALS.SIGCHLD],
+          why: "Cannot start the first process",
+        },
+      ]),
+      part("begin", pid1, first),
+      part("start the command", pid1, start.steps),
+      part(
+        spec.initScript === undefined
+          ? "leave the launcher's memory"
+          : "init script",
+        pid1,
+        plan.entered.steps,
+      ),
+      part("become the command", `${pid1}, then ${inside}`, run.steps),
+      ...(isCreated && plan.facts.parent.kind === "init"
+        ? [part("be pid 1 until the command ends", pid1, initProgram().steps)]
+        : []),
+      part(
+        "supervise until it ends",
+        launcherAs(client),
+        supervisorSteps(
+          standIns,
+          isCreated ? { layout, records: client.bases.records } : undefined,
+        ),
+      ),
+    ],
+  };
+}
+
+function supervisorSteps(
+  standIns: StandIns,
+  created?: { readonly layout: Layout; readonly records: string },
+): readonly PlanStep[] {
+  const child = standIns.of("the first process");
+  if (created === undefined) return supervisorProgram(child).steps;
+  const { layout: { pidFile }, records } = created;
+  return supervisorProgram(child, {
+    directory: standIns.of("directory of the pid file"),
+    name: basename(pidFile),
+    descriptor: standIns.of("pid file"),
+    records,
+  }).steps;
+}
+
+/** With whose rights the pid file is opened. */
+function ownerOfPidFile({ named }: Layout, client: Client): Client {
+  return named.pidFile ? client : { ...client, standing: "root" };
+}
+
+function checkOwner(
+  path: string,
+  { uid }: Pick<InstanceRecord, "uid">,
+  client: Client,
+): void {
+  if (client.standing === "root" || client.uid === uid) return;
+  throw new CageError(
+    `Cannot explain what ${quote(path)} runs: the instance belongs to user ` +
+      `${uid}: name one of your own with -n or -p`,
+  );
+}
