@@ -67,7 +67,7 @@ async function run(argv: readonly string[]): Promise<number> {
       );
       // As in a launch, which resets what is handled.
       noteSignals();
-      const explained = explainCall(invocation.spec);
+      const explained = await drive(explainCall(invocation.spec));
       console.log(
         invocation.json
           ? JSON.stringify(explainedValue(explained), null, 2)

@@ -23,7 +23,8 @@
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { addGuard } from "../ffi/guard.ts";
-import { functionBody, LOADER } from "./build/script.ts";
+import { joinScripts, type Scripts } from "./build/join.ts";
+import { LOADER } from "./build/script.ts";
 
 /** What is built from what. */
 export interface BuildOptions {
@@ -72,14 +73,18 @@ const RUN_ARGUMENTS: readonly string[] = [
   "--quiet",
 ];
 
-// Before the name of each file of the bundle.
+// Before the name of each script.
 const VARIABLE = "CAGE_SCRIPT_";
 
-const START = (main: string) =>
+// `MAX_ARG_STRLEN` of linux/binfmts.h, less the name and a NUL: more does not
+// fit into a variable.
+const MOST = (1 << 17) - 100;
+
+const START = (first: readonly string[]) =>
   "const F=Object.getPrototypeOf(async()=>{}).constructor," +
-  `L={},l=(n)=>L[n]??=F("${LOADER}",t("${VARIABLE}"+n))(l),` +
+  `l=(n)=>l.of[n]??=F("${LOADER}",t("${VARIABLE}"+n))(l),` +
   "t=(v)=>{const s=Deno.env.get(v);Deno.env.delete(v);return s};" +
-  `await l("${main}")`;
+  `l.of={};${first.map((name) => `await l("${name}");`).join("")}`;
 
 // What can be fetched is fetched within this time, on a slow line too; what
 // cannot be reached fails at once.
@@ -101,7 +106,7 @@ export async function build(options: BuildOptions): Promise<Built> {
       ? "it was not asked for"
       : await compile(directory, main);
     const file = typeof compiled === "string"
-      ? await guardFull(main, await functions(directory))
+      ? await guardFull(joinScripts(await files(directory), main, MOST))
       : guardBase(compiled);
     await put(options.output, file, 0o755);
     return typeof compiled === "string"
@@ -125,13 +130,13 @@ async function bundleTo(
   if (!success) throw new Error(`Cannot bundle ${options.entry}: ${text}`);
 }
 
-// The functions of a bundle, by the names of their files.
-async function functions(directory: string): Promise<Map<string, string>> {
+// The files of a bundle by their names.
+async function files(directory: string): Promise<Map<string, string>> {
   const names = (await Array.fromAsync(Deno.readDir(directory)))
     .map(({ name }) => name).sort();
   const read = async (name: string): Promise<[string, string]> => [
     name.replace(/\.js$/, ""),
-    functionBody(await Deno.readTextFile(`${directory}/${name}`)),
+    await Deno.readTextFile(`${directory}/${name}`),
   ];
   return new Map(await Promise.all(names.map(read)));
 }
@@ -185,13 +190,14 @@ function guardBase(base: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 async function guardFull(
-  main: string,
-  scripts: ReadonlyMap<string, string>,
+  { first, later }: Scripts,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const variables = [...scripts].map(([name, script]) =>
+  const joined = first.map((script, index) => [`${index}`, script] as const);
+  const variables = [...joined, ...later].map(([name, script]) =>
     [VARIABLE + name, script] as const
   );
-  const start = `data:text/javascript,${encodeURIComponent(START(main))}`;
+  const names = joined.map(([name]) => name);
+  const start = `data:text/javascript,${encodeURIComponent(START(names))}`;
   return addGuard(await Deno.readFile(Deno.execPath()), {
     // The runtime is another program where its name is another.
     arguments: ["deno", ...RUN_ARGUMENTS, start],

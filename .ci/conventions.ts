@@ -29,6 +29,7 @@ export const ACTING: readonly string[] = [
   "src/find_looks.ts",
   "src/find_program.ts",
   "src/find_userns.ts",
+  "src/finders.ts",
   "src/foreseen.ts",
   "src/helper.ts",
   "src/host.ts",

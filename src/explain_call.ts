@@ -16,6 +16,7 @@ import { Descriptors } from "./descriptors.ts";
 import { CageError } from "./errors.ts";
 import type { Explained, ExplainedPart } from "./explained.ts";
 import { findFacts } from "./find_facts.ts";
+import { findersFor } from "./finders.ts";
 import {
   foreseeDirectories,
   foreseeVolumes,
@@ -36,6 +37,7 @@ import { StandIns } from "./stand_ins.ts";
 import type { PlanStep } from "./step.ts";
 import type { Storage } from "./storage.ts";
 import { COMMAND_ID, initProgram, supervisorProgram } from "./supervisor.ts";
+import type { Waiting } from "./wait.ts";
 import { callerText, createdAs, joinedAs, launcherAs } from "./who.ts";
 
 /**
@@ -45,12 +47,12 @@ import { callerText, createdAs, joinedAs, launcherAs } from "./who.ts";
  * @returns What would be done.
  * @throws {CageError} If the call would be refused.
  */
-export function explainCall(spec: ContainerSpec): Explained {
+export function* explainCall(spec: ContainerSpec): Waiting<Explained> {
   const client = findClient(spec);
   const layout = layoutOf(spec, client.cwd, client.bases);
   using kept = new Descriptors();
   const call = { client, kept, layout, spec, standIns: new StandIns() };
-  return explainAttached(call) ?? explainCreated(call);
+  return explainAttached(call) ?? (yield* explainCreated(call));
 }
 
 /** A call, and what it takes to look at it. */
@@ -90,7 +92,7 @@ function explainAttached(call: Call): Explained | undefined {
   });
 }
 
-function explainCreated(call: Call): Explained {
+function* explainCreated(call: Call): Waiting<Explained> {
   const { client, kept, layout, spec, standIns } = call;
   const volumes = foreseeVolumes(spec.volumes ?? [], client, kept);
   const mount = standIns.of("file system of the upper directory");
@@ -100,6 +102,7 @@ function explainCreated(call: Call): Explained {
   const { directories: source, facts } = findFacts(
     ...[{ ...spec, volumes: volumes.found }, layout, client] as const,
     directories && (() => directories.found),
+    yield* findersFor(spec, client),
     kept,
   );
   const named = {

@@ -10,7 +10,6 @@ import { open, statx, SyscallError } from "../ffi/libc.ts";
 import { isOfType, S_IFDIR } from "../ffi/file_types.ts";
 import { asCaller } from "./as_caller.ts";
 import type { Client } from "./client.ts";
-import type { Composition } from "./compose.ts";
 import type { Descriptors } from "./descriptors.ts";
 import type { Directories } from "./directories.ts";
 import type {
@@ -21,14 +20,13 @@ import type {
   StorageSource,
   UserNamespace,
 } from "./facts.ts";
-import { findComposition } from "./find_composition.ts";
-import { type GraphicsLook, lookForGraphics } from "./find_graphics.ts";
+import type { GraphicsLook } from "./find_graphics.ts";
+import type { Finders } from "./finders.ts";
 import { findHostFiles, findKernel } from "./host.ts";
 import { HOST_FILE_PATHS } from "./host_files.ts";
 import { type Layout, STORAGE_BASE } from "./layout.ts";
 import { pathOf } from "./location.ts";
 import { hiddenBelow, parseMounts } from "./mount_table.ts";
-import { takeGraphics } from "./take_graphics.ts";
 import type { ContainerSpec, Volume } from "./spec.ts";
 import {
   type Layer,
@@ -57,6 +55,7 @@ export interface Found {
  * @param client Who calls.
  * @param openAll Opens the directories, given the owner and mode of a new upper
  * one; there are none without.
+ * @param finders What finds what only some launches need.
  * @param kept Where all other descriptors are kept.
  * @param bus The session bus.
  * @returns What was found.
@@ -67,13 +66,15 @@ export function findFacts(
   layout: Layout,
   client: Client,
   openAll: ((root: Ownership) => Directories) | undefined,
+  finders: Finders,
   kept: Descriptors,
   bus?: GraphicsLook["bus"],
 ): Found {
   const layers = openLayers(layout.lower, client, kept);
-  const seen = spec.graphics
-    ? lookForGraphics({ spec, client, root: { layers, layout }, bus }, kept)
-    : undefined;
+  const seen = finders.graphics?.look(
+    { spec, client, root: { layers, layout }, bus },
+    kept,
+  );
   const shares = seen?.graphics.shares ?? [];
   const userNamespace = findNamespace(
     { ...spec, volumes: [...shares, ...spec.volumes ?? []] },
@@ -92,9 +93,11 @@ export function findFacts(
     ),
     ...homeOfRoot(layers, client),
   ];
-  const composition = client.standing === "rootless"
-    ? composed(layers, skeleton, directories)
-    : undefined;
+  const composition = finders.compose?.({
+    layers: layers.map(({ directory }) => pathOf(directory)),
+    upper: directories?.upper,
+    empty: skeleton.flatMap(({ isEmpty, path }) => isEmpty ? [path] : []),
+  });
   const facts = {
     callerEnv: client.env,
     becomesRoot: client.standing === "granted",
@@ -112,9 +115,14 @@ export function findFacts(
     absent: absentFiles(layers, client, layout, directories),
     host: findHostFiles(client),
     volumes: openVolumes(spec.volumes ?? [], client, kept),
-    ...(seen === undefined
-      ? {}
-      : { graphics: takeGraphics(seen, client, userNamespace?.map, kept) }),
+    ...(seen === undefined ? {} : {
+      graphics: finders.graphics!.take(
+        seen,
+        client,
+        userNamespace?.map,
+        kept,
+      ),
+    }),
     ...(console === undefined ? {} : { console }),
     storageInside: [
       ...storageInside(layers, layout, client, directories, kept),
@@ -140,18 +148,6 @@ function findNamespace(
     case "rootless":
       return planNamespace(spec, client);
   }
-}
-
-function composed(
-  layers: readonly Layer[],
-  skeleton: readonly Skeleton[],
-  directories: Directories | undefined,
-): Composition | undefined {
-  return findComposition({
-    layers: layers.map(({ directory }) => pathOf(directory)),
-    upper: directories?.upper,
-    empty: skeleton.flatMap(({ isEmpty, path }) => isEmpty ? [path] : []),
-  });
 }
 
 /** What cannot be looked at is as it usually is. */

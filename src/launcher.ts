@@ -25,12 +25,10 @@ import { UsageError } from "./errors.ts";
 import type { Facts } from "./facts.ts";
 import { errorOf, needsImage } from "./failure.ts";
 import { findFacts } from "./find_facts.ts";
-import { findFuse } from "./find_fuse.ts";
+import { findersFor } from "./finders.ts";
 import { findRefusal } from "./find_userns.ts";
-import { mountFuse } from "./mount_fuse.ts";
 import { type Client, findClient } from "./client.ts";
 import { findKernel } from "./host.ts";
-import { checkImages, openImage } from "./image.ts";
 import type { GraphicsLook } from "./find_graphics.ts";
 import type { InitScript } from "./init_script.ts";
 import {
@@ -224,6 +222,9 @@ function slotFor(client: Client): number {
   return takeSlot(`${client.bases.state}/slots`, instances);
 }
 
+/** Images are loaded by those launches that need one. */
+type Images = typeof import("./image.ts");
+
 /** Creates a container on a storage. */
 type CreateOn = (storage: Storage, facts: Facts) => Waiting<Started>;
 
@@ -234,10 +235,12 @@ function* createSomehow(
   bus: GraphicsLook["bus"],
 ): Waiting<Started> {
   const { client, hold, layout, spec } = creating;
+  const finders = yield* findersFor(spec, client);
   const find = (kept: Descriptors, hold?: Hold) =>
     findFacts(
       ...[spec, layout, client] as const,
       hold && ((root) => openDirectories(layout, client, root, hold, kept)),
+      finders,
       kept,
       bus,
     );
@@ -253,11 +256,12 @@ function* createSomehow(
     return yield* createOwn(creating, createOn, storage, facts);
   } catch (error) {
     if (client.standing === "rootless" || !isAboutUpper(error)) throw error;
-    checkImage(layout, client);
   }
+  const images = yield* untilLoaded(import("./image.ts"));
+  checkImage(layout, client, images);
   // The mounts that were taken are gone with the attempt.
   using kept = new Descriptors();
-  const { device, path } = openDisk(layout.image, client, kept);
+  const { device, path } = openDisk(layout.image, client, kept, images);
   return yield* createOn({ kind: "image", path, device }, find(kept).facts);
 }
 
@@ -272,6 +276,7 @@ function* createOwn(
     return yield* createOn(storage, facts);
   } catch (error) {
     if (!isAboutUpper(error)) throw error;
+    const { findFuse } = yield* untilLoaded(import("./find_fuse.ts"));
     const overlay = findFuse(layout.upper, storage.source, facts, client.env);
     return yield* createOn({ kind: "fuse", overlay }, facts);
   }
@@ -281,7 +286,12 @@ function isAboutUpper(error: unknown): boolean {
   return error instanceof PlanError && needsImage(error.failure);
 }
 
-function openDisk(path: string, client: Client, kept: Descriptors) {
+function openDisk(
+  path: string,
+  client: Client,
+  kept: Descriptors,
+  { openImage }: Images,
+) {
   const most = client.standing === "user"
     ? client.policy.limits.imageBytes
     : Infinity;
@@ -294,7 +304,11 @@ function openDisk(path: string, client: Client, kept: Descriptors) {
  * A file system that a user can write to as they like is not one to be mounted:
  * what the kernel reads there it takes for its own.
  */
-function checkImage({ image, named, upper }: Layout, client: Client): void {
+function checkImage(
+  { image, named, upper }: Layout,
+  client: Client,
+  { checkImages }: Images,
+): void {
   if (client.standing === "root") return;
   if (!named.upper && !named.work) {
     if (client.standing === "user") {
@@ -368,6 +382,7 @@ function prepareOn(
   return function* ({ pid, pidfd }) {
     writeMaps(pid, userNamespace!.map, env.get("PATH"));
     if (storage.kind !== "fuse") return;
+    const { mountFuse } = yield* untilLoaded(import("./mount_fuse.ts"));
     yield* mountFuse(pidfd, storage.overlay, upper);
   };
 }

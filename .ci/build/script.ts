@@ -56,12 +56,33 @@ export function functionBody(file: string): string {
   return body;
 }
 
+/**
+ * Tells which other files a file of a bundle always loads, and not only when
+ * they are needed.
+ *
+ * @param file What `deno bundle` has written.
+ * @returns Their names, in order.
+ */
+export function alwaysLoaded(file: string): string[] {
+  const names: string[] = [];
+  let rest = file.trimStart();
+  for (let match = IMPORT.exec(rest); match; match = IMPORT.exec(rest)) {
+    names.push(...siblingOf(match[2]));
+    rest = rest.slice(match[0].length);
+  }
+  return names;
+}
+
+function siblingOf(module: string): string[] {
+  return /^\.\/(.*)\.js$/.exec(module)?.slice(1) ?? [];
+}
+
 function loading(name: string): string {
   return `${LOADER}("${name}")`;
 }
 
 function importStatement(clause: string | undefined, module: string): string {
-  const sibling = /^\.\/(.*)\.js$/.exec(module)?.[1];
+  const [sibling] = siblingOf(module);
   const load = sibling === undefined
     ? `await import("${module}");`
     : `await ${loading(sibling)};`;
