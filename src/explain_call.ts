@@ -4,8 +4,6 @@
  * @module
  */
 
-import { basename } from "@std/path";
-import { SIGNALS } from "../ffi/constants.ts";
 import { packElf } from "../ffi/elf.ts";
 import { HOST_ARCH, pidfdOpen } from "../ffi/libc.ts";
 import { findAttachment } from "./attachment.ts";
@@ -14,7 +12,8 @@ import { type Client, findClient } from "./client.ts";
 import { isLent } from "./caller.ts";
 import { Descriptors } from "./descriptors.ts";
 import { CageError } from "./errors.ts";
-import type { Explained, ExplainedPart } from "./explained.ts";
+import { explainPlan } from "./explain_plan.ts";
+import type { Explained } from "./explained.ts";
 import { findFacts } from "./find_facts.ts";
 import { findersFor } from "./finders.ts";
 import {
@@ -25,8 +24,7 @@ import {
 import { findKernel } from "./host.ts";
 import { peekInstance } from "./instances.ts";
 import { absolute, type Layout, layoutOf } from "./layout.ts";
-import { attachPlan, createPlan, type LaunchPlan } from "./launch_plan.ts";
-import { commandPrograms, executionOf } from "./plan.ts";
+import { attachPlan, createPlan } from "./launch_plan.ts";
 import { quote } from "./quote.ts";
 import type { InstanceRecord } from "./record.ts";
 import { findRecord } from "./record_file.ts";
@@ -34,11 +32,10 @@ import { readUsers } from "./read_users.ts";
 import { openScript } from "./script_file.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { StandIns } from "./stand_ins.ts";
-import type { PlanStep } from "./step.ts";
 import type { Storage } from "./storage.ts";
-import { COMMAND_ID, initProgram, supervisorProgram } from "./supervisor.ts";
+import { COMMAND_ID, initProgram } from "./supervisor.ts";
 import type { Waiting } from "./wait.ts";
-import { callerText, createdAs, joinedAs, launcherAs } from "./who.ts";
+import { createdAs, joinedAs } from "./who.ts";
 
 /**
  * Finds out what a call would do. Nothing is made, locked or changed.
@@ -80,15 +77,18 @@ function explainAttached(call: Call): Explained | undefined {
   const plan = attachPlan({
     ...{ spec, client, stdio: {}, container, record, kernel },
   });
-  return explainPlan(call, plan, {
+  const roots = isLent(client) ? [] : [`/proc/${pid}/root`];
+  return explainPlan(plan, standIns, {
     action: "attach",
     before: [{
       call: "pidfd_open",
       args: [pid],
       why: "Cannot find pid 1 of it",
     }],
+    ...{ client, layout },
     pid1: joinedAs(client, container),
-    roots: isLent(client) ? [] : [`/proc/${pid}/root`],
+    // What is not to be seen from outside is most likely as on the host.
+    users: readUsers([...roots, ...layout.lower], client),
   });
 }
 
@@ -134,109 +134,18 @@ function* explainCreated(call: Call): Waiting<Explained> {
     ...directories?.missing ?? [],
     ...volumes.missing,
   ];
-  return explainPlan(call, plan, {
+  const roots = [...(spec.ephemeral ? [] : [layout.upper]), ...layout.lower];
+  return explainPlan(plan, standIns, {
     action: "create",
     before: beforeCreation(
       spec,
       { layout, missing, cwd: client.cwd },
       facts.userNamespace,
     ),
+    ...{ client, layout },
     pid1: createdAs(client, facts.userNamespace),
-    roots: [...(spec.ephemeral ? [] : [layout.upper]), ...layout.lower],
+    users: readUsers(roots, client),
   });
-}
-
-/** What is particular about creating, or about joining. */
-interface Way {
-  readonly action: Explained["action"];
-  /** What the launcher does before. */
-  readonly before: readonly PlanStep[];
-  /** Who sets the container up. */
-  readonly pid1: string;
-  /** Where users are looked up, the first that has a file. */
-  readonly roots: readonly string[];
-}
-
-function explainPlan(
-  { client, layout, spec, standIns }: Call,
-  plan: LaunchPlan,
-  { action, before, pid1, roots }: Way,
-): Explained {
-  const pipes = {
-    ready: standIns.of("pipe that tells the launcher"),
-    go: standIns.of("pipe from the launcher"),
-    goOfLauncher: standIns.of("the launcher's end of the pipe"),
-  };
-  const entry = {
-    executable: standIns.of("program that leaves the launcher's memory"),
-    memory: standIns.of("memory of the command"),
-  };
-  const facts = {
-    ...plan.facts,
-    ...{ entry, ready: pipes.ready },
-    ...readUsers(roots, client),
-  };
-  const { run, start } = commandPrograms(plan.spec, facts);
-  const { command, user } = executionOf(plan.spec, facts);
-  const inside = `uid ${user.uid} inside`;
-  const part = (phase: string, as: string, steps: readonly PlanStep[]) =>
-    ({ phase, as, steps }) satisfies ExplainedPart;
-  const { steps: first } = plan.first(pipes, entry);
-  const isCreated = action === "create";
-  return {
-    caller: callerText(client),
-    instance: spec.name ?? layout.pidFile,
-    action,
-    command: command.argv,
-    user,
-    descriptors: standIns.names,
-    parts: [
-      part("find everything", launcherAs(client), [
-        ...before,
-        {
-          call: "clone",
-          args: [plan.flags | SIGNALS.SIGCHLD],
-          why: "Cannot start the first process",
-        },
-      ]),
-      part("begin", pid1, first),
-      part("start the command", pid1, start.steps),
-      part(
-        spec.initScript === undefined
-          ? "leave the launcher's memory"
-          : "init script",
-        pid1,
-        plan.entered.steps,
-      ),
-      part("become the command", `${pid1}, then ${inside}`, run.steps),
-      ...(isCreated && plan.facts.parent.kind === "init"
-        ? [part("be pid 1 until the command ends", pid1, initProgram().steps)]
-        : []),
-      part(
-        "supervise until it ends",
-        launcherAs(client),
-        supervisorSteps(
-          standIns,
-          isCreated ? { layout, records: client.bases.records } : undefined,
-        ),
-      ),
-    ],
-  };
-}
-
-function supervisorSteps(
-  standIns: StandIns,
-  created?: { readonly layout: Layout; readonly records: string },
-): readonly PlanStep[] {
-  const child = standIns.of("the first process");
-  if (created === undefined) return supervisorProgram(child).steps;
-  const { layout: { pidFile }, records } = created;
-  return supervisorProgram(child, {
-    directory: standIns.of("directory of the pid file"),
-    name: basename(pidFile),
-    descriptor: standIns.of("pid file"),
-    records,
-  }).steps;
 }
 
 /** With whose rights the pid file is opened. */
