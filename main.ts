@@ -11,7 +11,7 @@ import { checkArguments } from "./src/arguments.ts";
 import { drive, InterruptedError } from "./src/drive.ts";
 import { CageError, STATUS_FAILED } from "./src/errors.ts";
 import { reasonOf } from "./src/failure.ts";
-import { parseFlags } from "./src/flags.ts";
+import { type Invocation, parseFlags } from "./src/flags.ts";
 import { type Launched, start, stop } from "./src/launcher.ts";
 import { noteSignals } from "./src/note_signals.ts";
 import { supervise } from "./src/supervise.ts";
@@ -60,21 +60,14 @@ async function run(argv: readonly string[]): Promise<number> {
       console.log(checkReport(findCheckFacts()).join("\n"));
       return 0;
     }
-    case "explain": {
-      const { explainCall } = await import("./src/explain_call.ts");
-      const { explainedLines, explainedValue } = await import(
-        "./src/explained.ts"
-      );
-      // As in a launch, which resets what is handled.
-      noteSignals();
-      const explained = await drive(explainCall(invocation.spec));
-      console.log(
-        invocation.json
-          ? JSON.stringify(explainedValue(explained), null, 2)
-          : explainedLines(explained).join("\n"),
-      );
+    case "compile": {
+      const { compile } = await import("./src/compile.ts");
+      compile(invocation.spec, invocation.file);
       return 0;
     }
+    case "explain":
+      console.log(await explain(invocation));
+      return 0;
     case "help":
     case "usage":
     case "version": {
@@ -88,6 +81,28 @@ async function run(argv: readonly string[]): Promise<number> {
       return 0;
     }
   }
+}
+
+async function explain(
+  { file, isJson, spec }: Invocation & { readonly kind: "explain" },
+): Promise<string> {
+  if (file !== undefined) {
+    const { explainFile } = await import("./src/explain_file.ts");
+    const lines = explainFile(file);
+    if (lines !== undefined) return isJson ? json({ lines }) : lines.join("\n");
+  }
+  const { explainCall } = await import("./src/explain_call.ts");
+  const explained = await import("./src/explained.ts");
+  // As in a launch, which resets what is handled.
+  noteSignals();
+  const call = await drive(explainCall(spec));
+  return isJson
+    ? json(explained.explainedValue(call))
+    : explained.explainedLines(call).join("\n");
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value, null, 2);
 }
 
 /** With a supervisor of its own, the command needs this process no more. */

@@ -61,8 +61,11 @@ const OF_PLANS = [
 ];
 
 /** Files of tests about what somebody with one id gets in another way. */
-const GRAPHICS = ["", "_attach", "_bus", "_sound", "_wayland", "_x11"]
-  .map((part) => `graphics${part}`);
+const OF_ONE_ID = [
+  ...["one_id", "compile"],
+  ...["", "_attach", "_bus", "_sound", "_wayland", "_x11"]
+    .map((part) => `graphics${part}`),
+];
 
 const SUITES: readonly Suite[] = [
   { name: "unit", args: ["tests/unit"] },
@@ -96,7 +99,7 @@ const SUITES: readonly Suite[] = [
   {
     name: "e2e-one-id",
     needs: "tests/e2e",
-    args: ["one_id", ...GRAPHICS].map((name) => `tests/e2e/${name}_test.ts`),
+    args: OF_ONE_ID.map((name) => `tests/e2e/${name}_test.ts`),
     user: "without ranges",
   },
   {

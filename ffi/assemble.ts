@@ -11,7 +11,7 @@
  */
 
 import type { Arch } from "./arch.ts";
-import { callNumber, isSystemCall } from "./calls.ts";
+import { callNumber, isOwnCall, isSystemCall, OWN_CALLS } from "./calls.ts";
 import { Data, word } from "./data.ts";
 import { ERRNO, type ErrnoName } from "./errno.ts";
 import {
@@ -19,10 +19,10 @@ import {
   HEADER_SIZE,
   type Instruction,
   INSTRUCTION_SIZE,
-  LOAD,
+  OWN,
   RESULT_OFFSET,
 } from "./instruction.ts";
-import type { Argument, Program, Step } from "./step.ts";
+import type { Argument, Program, Step, WordsArgument } from "./step.ts";
 
 /** Where a program is to be. */
 export interface Place {
@@ -74,6 +74,7 @@ export class Assembly {
   readonly #place: Place;
   readonly #dataOffset: number;
   #known: Known = { steps: [], labels: new Map(), buffers: new Map() };
+  #addresses = new Map<Uint8Array | WordsArgument, bigint>();
   #used = 0;
 
   /**
@@ -115,6 +116,7 @@ export class Assembly {
     this.#checkRoom(program.steps.length);
     const { known, end } = this.#learn(program);
     const data = new Data(this.#place.address + BigInt(end));
+    this.#addresses = new Map();
     const instructions = new Uint8Array(
       INSTRUCTION_SIZE * (program.steps.length + 1),
     );
@@ -146,6 +148,18 @@ export class Assembly {
    */
   resultOffset(name: string): number {
     return stepOffset(find("result", this.#known.labels, name)) + RESULT_OFFSET;
+  }
+
+  /**
+   * Finds a step.
+   *
+   * @param name The name of the step.
+   * @returns Its address.
+   * @throws {RangeError} If no step has this name.
+   */
+  addressOf(name: string): bigint {
+    const index = find("label", this.#known.labels, name);
+    return this.#place.address + BigInt(stepOffset(index));
   }
 
   /**
@@ -225,7 +239,7 @@ export class Assembly {
     if (blame !== undefined) find("step to blame", known.labels, blame);
     checkForm(step);
     return {
-      number: call === "load" ? LOAD : callNumber(call, this.#place.arch),
+      number: isOwnCall(call) ? OWN[call] : callNumber(call, this.#place.arch),
       args: args.map((arg) => this.#argument(arg, known, data)),
       mask: args.reduce<number>(
         (mask, arg, i) => isResult(arg) ? mask | 1 << i : mask,
@@ -244,19 +258,24 @@ export class Assembly {
   #argument(arg: Argument, known: Known, data: Data): bigint {
     if (typeof arg === "number" || typeof arg === "bigint") return word(arg);
     if (typeof arg === "string") return data.text(arg);
-    if (arg instanceof Uint8Array) return data.bytes(arg);
+    if (arg instanceof Uint8Array) {
+      return this.#once(arg, () => data.bytes(arg));
+    }
     if (isVector(arg)) return data.vector(arg);
     if ("words" in arg) {
-      const words = arg.words.map((word) => {
-        if (isResult(word)) throw new TypeError("a word cannot be a result");
-        return this.#argument(word, known, data);
+      return this.#once(arg, () => {
+        const words = arg.words.map((word) => {
+          if (isResult(word)) throw new TypeError("a word cannot be a result");
+          return this.#argument(word, known, data);
+        });
+        return data.bytes(new Uint8Array(new BigUint64Array(words).buffer));
       });
-      return data.bytes(new Uint8Array(new BigUint64Array(words).buffer));
     }
     if (isResult(arg)) {
       const index = find("result", known.labels, arg.result);
       return this.#place.address + BigInt(stepOffset(index) + RESULT_OFFSET);
     }
+    if ("header" in arg) return this.#place.address + BigInt(arg.header);
     const { offset, size } = find("buffer", known.buffers, arg.buffer);
     const inside = arg.offset ?? 0;
     if (!Number.isSafeInteger(inside) || inside < 0 || inside > size) {
@@ -265,6 +284,13 @@ export class Assembly {
       );
     }
     return this.#place.address + BigInt(offset + inside);
+  }
+
+  /** The same object is in memory once. */
+  #once(object: Uint8Array | WordsArgument, put: () => bigint): bigint {
+    const address = this.#addresses.get(object) ?? put();
+    this.#addresses.set(object, address);
+    return address;
   }
 
   /** The end of a program, where nothing may run on into unwritten memory. */
@@ -309,17 +335,19 @@ function checkNew(
 }
 
 function checkForm({ call, args, onError }: Step): void {
-  if (call !== "load" && !isSystemCall(call)) {
+  if (!isOwnCall(call) && !isSystemCall(call)) {
     throw new TypeError(`unknown call "${call}"`);
   }
-  const most = call === "load" ? 2 : 6;
+  const most = isOwnCall(call) ? OWN_CALLS[call] : 6;
   if (args.length > most) {
     throw new TypeError(`${args.length} arguments, and it takes ${most}`);
   }
-  if (call !== "load") return;
-  if (args.length === 0) throw new TypeError("load needs an address");
+  if (!isOwnCall(call)) return;
+  if (args.length === 0 && most > 0) {
+    throw new TypeError(`${call} needs an address`);
+  }
   if (onError !== undefined) {
-    throw new TypeError("load never fails: leave onError out");
+    throw new TypeError(`${call} never fails: leave onError out`);
   }
 }
 

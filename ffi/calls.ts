@@ -19,6 +19,7 @@ import type { Arch } from "./arch.ts";
 export const NUMBERS = {
   read: [0, 63],
   write: [1, 64],
+  writev: [20, 66],
   close: [3, 57],
   openat: [257, 56],
   openat2: [437, 437],
@@ -137,8 +138,23 @@ export const NUMBERS = {
 /** The name of a system call. */
 export type SystemCall = keyof typeof NUMBERS;
 
-/** What a step can do: a system call, or `load`, which the machine does. */
-export type Call = SystemCall | "load";
+/** What the machine does by itself, and how many arguments each takes. */
+export const OWN_CALLS = {
+  load: 2,
+  fetch: 2,
+  store: 3,
+  subtract: 3,
+  stack: 0,
+  parse: 2,
+  unpack: 3,
+  find: 3,
+} as const;
+
+/** The name of something that the machine does by itself. */
+export type OwnCall = keyof typeof OWN_CALLS;
+
+/** What a step can do: a system call, or what the machine does. */
+export type Call = SystemCall | OwnCall;
 
 /** All names, in no meaningful order. */
 export const SYSTEM_CALLS = Object.keys(NUMBERS) as readonly SystemCall[];
@@ -160,6 +176,25 @@ export const SYSTEM_CALLS = Object.keys(NUMBERS) as readonly SystemCall[];
  */
 export function isSystemCall(name: string): name is SystemCall {
   return Object.hasOwn(NUMBERS, name);
+}
+
+/**
+ * Whether the machine does something of this name.
+ *
+ * @param name The name.
+ * @returns Whether it is one of {@linkcode OWN_CALLS}.
+ *
+ * @example A number in memory
+ * ```ts
+ * import { isOwnCall } from "cage/ffi/calls.ts";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isOwnCall("load"));
+ * assert(!isOwnCall("read"));
+ * ```
+ */
+export function isOwnCall(name: string): name is OwnCall {
+  return Object.hasOwn(OWN_CALLS, name);
 }
 
 /**

@@ -24,6 +24,7 @@ export class Data {
   readonly #address: bigint;
   #bytes = new Uint8Array(512);
   #length = 0;
+  readonly #texts = new Map<string, bigint>();
 
   /**
    * Makes empty memory.
@@ -78,7 +79,7 @@ export class Data {
   }
 
   /**
-   * Adds a text and the NUL that ends it.
+   * Adds a text and the NUL that ends it, unless it is there.
    *
    * @param text The text.
    * @returns The address.
@@ -92,8 +93,12 @@ export class Data {
           "half a character in it",
       );
     }
+    const there = this.#texts.get(text);
+    if (there !== undefined) return there;
     const bytes = ENCODER.encode(text);
-    return this.#put(bytes, this.space(bytes.length + 1, 1));
+    const address = this.#put(bytes, this.space(bytes.length + 1, 1));
+    this.#texts.set(text, address);
+    return address;
   }
 
   /**

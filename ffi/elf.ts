@@ -24,6 +24,8 @@ import {
   PF_X,
   type Segment,
 } from "./elf_header.ts";
+import { isOwnCall } from "./calls.ts";
+import { HEADER_STOPPED } from "./instruction.ts";
 import { HEADER_DISTANCE, machineOf } from "./machine.ts";
 import type { Program } from "./step.ts";
 
@@ -40,9 +42,13 @@ const SEGMENTS = 2;
 
 const CODE_OFFSET = headerSize(SEGMENTS);
 
-/** The two mappings are a page apart, so the rest is the distance in the file. */
-const PROGRAM_OFFSET = CODE_OFFSET + HEADER_DISTANCE - PAGE;
-const PROGRAM_ADDRESS = BASE + PAGE + PROGRAM_OFFSET;
+/**
+ * Bytes from the start of the file to the program. The two mappings are a page
+ * apart, so it is the rest of their distance.
+ */
+export const PROGRAM_OFFSET: number = CODE_OFFSET + HEADER_DISTANCE - PAGE;
+/** The address of the program, whose first bytes are the header. */
+export const PROGRAM_ADDRESS: number = BASE + PAGE + PROGRAM_OFFSET;
 
 /**
  * Makes an executable of a program.
@@ -61,7 +67,7 @@ const PROGRAM_ADDRESS = BASE + PAGE + PROGRAM_OFFSET;
  * const { bytes } = packElf({
  *   steps: [{ call: "exit_group", args: [7] }],
  * }, "x86_64");
- * assert(bytes.length < 1024);
+ * assert(bytes.length < 2048);
  * ```
  */
 export function packElf(program: Program, arch: Arch): Elf {
@@ -74,10 +80,20 @@ export function packElf(program: Program, arch: Arch): Elf {
   const size = Math.max(...pieces.map(end)) + PROGRAM_OFFSET;
   const bytes = new Uint8Array(size);
   bytes.set(elfHeader(arch, BASE + CODE_OFFSET, segments(size)));
-  const { code, standalone } = machineOf(arch);
-  bytes.set(code.subarray(0, standalone), CODE_OFFSET);
+  const { code, extended, standalone } = machineOf(arch);
+  const isPlain = program.steps.every(({ call }) =>
+    call === "load" || !isOwnCall(call)
+  );
+  bytes.set(code.subarray(0, isPlain ? standalone : extended), CODE_OFFSET);
   for (const piece of pieces) {
     bytes.set(piece.bytes, PROGRAM_OFFSET + piece.offset);
+  }
+  if (program.onStop !== undefined) {
+    new DataView(bytes.buffer).setBigUint64(
+      PROGRAM_OFFSET + HEADER_STOPPED,
+      assembly.addressOf(program.onStop),
+      true,
+    );
   }
   const offsets = Object.fromEntries(
     assembly.buffers.map((name) => [name, inFile(assembly.buffer(name))]),

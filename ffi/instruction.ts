@@ -5,7 +5,7 @@
  *
  * | byte  | what                                                             |
  * | ----- | ---------------------------------------------------------------- |
- * | 0     | u32 number of the call; 0xffffffff for `load`                    |
+ * | 0     | u32 number of the call; one of {@linkcode OWN} is negative       |
  * | 4     | u32 mask: bit i if argument i is the address of a value to read  |
  * | 8…55  | six arguments                                                    |
  * | 56    | the result, which the machine writes                             |
@@ -17,10 +17,13 @@
  * instruction can go to itself (to try again after EINTR).
  *
  * Before the first instruction is the header: the addresses of the instruction
- * that failed last, and of the one that stopped the program.
+ * that failed last, and of the one that stopped the program. Where the second
+ * is not 0 at the start, it is where to go on instead of ending.
  *
  * @module
  */
+
+import type { OwnCall } from "./calls.ts";
 
 /** The size of an instruction in bytes. */
 export const INSTRUCTION_SIZE = 80;
@@ -37,12 +40,21 @@ export const HEADER_STOPPED = 8;
 /** Where the result is in an instruction. */
 export const RESULT_OFFSET = 56;
 
-/** The number of `load`. */
-export const LOAD = 0xffffffff;
+/** The numbers of what the machine does by itself. */
+export const OWN: Readonly<Record<OwnCall, number>> = {
+  load: 0xffffffff,
+  fetch: 0xfffffffe,
+  store: 0xfffffffd,
+  subtract: 0xfffffffc,
+  stack: 0xfffffffb,
+  parse: 0xfffffffa,
+  unpack: 0xfffffff9,
+  find: 0xfffffff8,
+};
 
 /** An instruction with everything in it resolved. */
 export interface Instruction {
-  /** The number of the call, or {@linkcode LOAD}. */
+  /** The number of the call, or one of {@linkcode OWN}. */
   readonly number: number;
   /** Six arguments or fewer. */
   readonly args: readonly bigint[];

@@ -119,6 +119,7 @@ export function plainText(arg: Argument): string {
   if ("buffer" in arg) {
     return `&${arg.buffer}${arg.offset ? `+${arg.offset}` : ""}`;
   }
+  if ("header" in arg) return `&header+${arg.header}`;
   if ("words" in arg) return `{${arg.words.map(plainText).join(", ")}}`;
   return `[${arg.map((text) => JSON.stringify(text)).join(", ")}]`;
 }

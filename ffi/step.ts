@@ -27,10 +27,18 @@ export interface WordsArgument {
   readonly words: readonly Exclude<Argument, ResultArgument>[];
 }
 
+/** The address of a place in the header, see `instruction.ts`. */
+export interface HeaderArgument {
+  /** Bytes from its start. */
+  readonly header: number;
+}
+
 /**
  * An argument of a step: a number as it is; the address of a NUL-terminated
  * UTF-8 text, of a copy of bytes, of a null-ended vector of texts (argv,
- * envp), or of words; a result; an address in a buffer.
+ * envp), or of words; a result; an address in a buffer or in the header. Bytes
+ * and words that are the same object are in memory once, so that one step can
+ * change what another uses.
  */
 export type Argument =
   | number
@@ -40,7 +48,8 @@ export type Argument =
   | readonly string[]
   | WordsArgument
   | ResultArgument
-  | BufferArgument;
+  | BufferArgument
+  | HeaderArgument;
 
 /** How a program goes on after an error. */
 export interface OnError {
@@ -51,12 +60,28 @@ export interface OnError {
 }
 
 /**
- * One step of a program: a system call, or `load`.
+ * One step of a program: a system call, or what the machine does, which never
+ * fails:
  *
- * `load` gives the unsigned 32-bit value at the address that is its first
- * argument, plus its second argument in 64 bits. It never fails. With it a
- * program computes 128 + n, compares with a constant (`ifZero`), and jumps
- * always (a zero cell and `ifZero`).
+ * | call                        | gives                                        |
+ * | --------------------------- | -------------------------------------------- |
+ * | `load(address, n)`          | the unsigned 32-bit value there, plus n      |
+ * | `fetch(address, n)`         | the 64-bit value n bytes after the address   |
+ * | `store(address, n, value)`  | the value, which is put there                |
+ * | `subtract(a, b, n)`         | a - b * 2^n                                  |
+ * | `stack()`                   | the address of the stack, which nothing uses |
+ * | `parse(address, n)`         | a decimal number after n spaces              |
+ * | `unpack(start, end, target)` | where it ends: the LZ4 block is decoded     |
+ * | `find(vector, prefix, other)` | the first text that begins so, or the other |
+ *
+ * With `load` a program computes 128 + n, compares with a constant (`ifZero`),
+ * and jumps always (a zero cell and `ifZero`).
+ *
+ * Spaces are counted after the last `)`, as in proc_pid_stat(5). The number of
+ * `parse` ends with a space, a newline or the text; it is 0 if it
+ * does not. A NUL is written after its digits, so that they are a text. What
+ * `find` gives has something after the prefix, and nothing but ASCII that can
+ * be printed. `unpack` reads and writes up to seven bytes behind both ends.
  */
 export interface Step {
   /** A label to go to, and the name of the result. */
@@ -81,4 +106,6 @@ export interface Program {
   readonly steps: readonly Step[];
   /** Names and sizes in bytes of memory that is zero at first. */
   readonly buffers?: Readonly<Record<string, number>>;
+  /** The name of the step to go to where a step would stop the program. */
+  readonly onStop?: string;
 }

@@ -40,6 +40,8 @@ export interface HostFiles {
   readonly hosts?: string;
   /** The name of the host. */
   readonly hostname: string;
+  /** Whether the texts are those of another time than that of the launch. */
+  readonly isLater?: boolean;
 }
 
 /**

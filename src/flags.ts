@@ -21,11 +21,19 @@ export type Invocation =
   | { readonly kind: "version" }
   | { readonly kind: "check" }
   | {
+    readonly kind: "compile";
+    readonly spec: ContainerSpec;
+    /** The path of the program. */
+    readonly file: string;
+  }
+  | {
     readonly kind: "explain";
     /** What is wanted of the call that is explained. */
     readonly spec: ContainerSpec;
     /** Whether it is for tools. */
-    readonly json: boolean;
+    readonly isJson: boolean;
+    /** The path of a program of `--compile`, if it may be one. */
+    readonly file?: string;
   }
   | { readonly kind: "kill"; readonly spec: ContainerSpec }
   | {
@@ -70,12 +78,18 @@ export function parseFlags(argv: readonly string[]): Invocation {
   if (kind !== "run") refuseCommand(kind, given, words.command);
   if (given.ephemeral) refuseWithEphemeral(given);
   const spec = toSpec(given, words.command);
-  if (given.explain) return explained(kind, spec, given.json === true);
+  const [file] = valuesOf(given, "compile");
+  if (file !== undefined) refuseToCompile(kind, spec, given.explain === true);
+  if (given.explain) {
+    const isEnded = argv.at(-2) === "--";
+    return explained(kind, spec, given.json === true, isEnded);
+  }
   if (given.json) {
     throw new UsageError(
       "Cannot use --json alone: it says how --explain writes: add --explain",
     );
   }
+  if (file !== undefined) return { kind: "compile", spec, file };
   return kind === "reset" ? { kind, spec, stops: given.kill === true } : {
     kind,
     spec,
@@ -141,16 +155,50 @@ function refuseCommand(
   throw new UsageError(`Cannot use ${name} with ${other}: ${ONLY[kind]}`);
 }
 
+/** A program starts a container, and does nothing else. */
+function refuseToCompile(
+  kind: "kill" | "reset" | "run",
+  { debug, detached, graphics }: ContainerSpec,
+  explains: boolean,
+): void {
+  if (graphics) {
+    throw new UsageError(
+      "Cannot use --compile with -G: what graphical programs get is looked " +
+        "up at each launch: leave -G out, or run cage",
+    );
+  }
+  const names: Record<string, boolean> = {
+    "-k": kind === "kill",
+    "--reset": kind === "reset",
+    "-d": detached === true,
+    "--debug": debug === true,
+    "--explain": explains,
+  };
+  const other = Object.keys(names).find((name) => names[name]);
+  if (other === undefined) return;
+  throw new UsageError(
+    `Cannot use --compile with ${other}: a program only starts an instance`,
+  );
+}
+
 function explained(
   kind: "kill" | "reset" | "run",
   spec: ContainerSpec,
-  json: boolean,
+  isJson: boolean,
+  isCommand: boolean,
 ): Invocation {
-  if (kind === "run") return { kind: "explain", spec, json };
-  const name = kind === "kill" ? "-k" : "--reset";
-  throw new UsageError(
-    `Cannot use --explain with ${name}: it explains what runs a command`,
-  );
+  if (kind !== "run") {
+    const name = kind === "kill" ? "-k" : "--reset";
+    throw new UsageError(
+      `Cannot use --explain with ${name}: it explains what runs a command`,
+    );
+  }
+  const { command: [file, ...more] = [], ...others } = spec;
+  const isAlone = more.length === 0 && Object.keys(others).length === 0;
+  return {
+    ...{ kind: "explain", spec, isJson },
+    ...(file === undefined || !isAlone || isCommand ? {} : { file }),
+  };
 }
 
 function refuseWithEphemeral(given: Given): void {

@@ -6,7 +6,15 @@
  * @module
  */
 
-import { O_CLOEXEC, O_CREAT, O_PATH, O_WRONLY } from "../ffi/constants.ts";
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_WRONLY,
+} from "../ffi/constants.ts";
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { S_IFREG } from "../ffi/file_types.ts";
 import { quote } from "./quote.ts";
@@ -15,6 +23,7 @@ import {
   attachMount,
   copyMount,
   label,
+  NONE,
   openInside,
   type PlanStep,
   prefixes,
@@ -32,8 +41,10 @@ export const HOST_FILE_PATHS = ["/etc/resolv.conf", "/etc/hosts"] as const;
 export interface HostFile {
   /** The path, on the host and inside. */
   readonly path: typeof HOST_FILE_PATHS[number];
-  /** What is in it. */
+  /** What is in it, or what is added to the host's. */
   readonly text: string;
+  /** Whether it begins with what the host's file holds at the launch. */
+  readonly isCopied?: boolean;
 }
 
 /**
@@ -54,17 +65,21 @@ export interface HostFile {
  * ```
  */
 export function hostFiles(host: HostFiles): HostFile[] {
-  const { resolvConf, hosts = "127.0.0.1\tlocalhost\n", hostname } = host;
+  const { isLater, resolvConf, hosts = LOCALHOST, hostname } = host;
   const names = hosts.replace(/#.*/g, "").split(/\s+/);
   const own = names.includes(hostname) ? "" : `127.0.1.1\t${hostname}\n`;
   const end = hosts === "" || hosts.endsWith("\n") ? "" : "\n";
+  const file = (index: 0 | 1, text: string, added: string): HostFile => ({
+    path: HOST_FILE_PATHS[index],
+    ...(isLater ? { text: added, isCopied: true } : { text: text + added }),
+  });
   return [
-    ...(resolvConf === undefined
-      ? []
-      : [{ path: HOST_FILE_PATHS[0], text: resolvConf }]),
-    { path: HOST_FILE_PATHS[1], text: `${hosts}${end}${own}` },
+    ...(resolvConf === undefined ? [] : [file(0, resolvConf, "")]),
+    file(1, hosts, own === "" ? "" : `${end}${own}`),
   ];
 }
+
+const LOCALHOST = "127.0.0.1\tlocalhost\n";
 
 /**
  * Writes the copies into the scratch tmpfs.
@@ -81,7 +96,7 @@ export function hostFiles(host: HostFiles): HostFile[] {
  * ```
  */
 export function copyHostFiles(files: readonly HostFile[]): PlanStep[] {
-  return files.flatMap(({ path, text }, index) => {
+  return files.flatMap(({ isCopied, path, text }, index) => {
     const why = `Cannot copy ${quote(path)} of the host`;
     const bytes = new TextEncoder().encode(text);
     const copy = `copy${index}`;
@@ -97,6 +112,7 @@ export function copyHostFiles(files: readonly HostFile[]): PlanStep[] {
         ],
         why,
       },
+      ...(isCopied ? copyText(path, copy, why) : []),
       {
         call: "write",
         args: [{ result: copy }, bytes, bytes.length],
@@ -106,6 +122,28 @@ export function copyHostFiles(files: readonly HostFile[]): PlanStep[] {
     ];
   });
 }
+
+/** What has gone since the plan was made is copied as empty. */
+function copyText(path: string, copy: string, why: string): PlanStep[] {
+  const [source, end] = [`${copy}-source`, `${copy}-copied`];
+  return [
+    {
+      name: source,
+      call: "openat",
+      args: [AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC],
+      onError: { goto: end },
+    },
+    {
+      call: "sendfile",
+      args: [{ result: copy }, { result: source }, NONE, MOST],
+      why,
+    },
+    label(end),
+  ];
+}
+
+/** Most bytes of a file of the host. */
+const MOST = 1 << 24;
 
 /**
  * Makes a layer with an empty file at each path, to be the lowest one: a place

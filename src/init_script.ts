@@ -14,7 +14,6 @@ import {
   SIGINFO,
   WEXITED,
 } from "../ffi/constants.ts";
-import { enterSteps, type Entry } from "./enter.ts";
 import {
   executeDescriptor,
   startProcess,
@@ -52,7 +51,8 @@ export interface InitScript {
  * Starts the script and waits for it.
  *
  * @param script The script.
- * @param entry The way to {@linkcode runScriptSteps}.
+ * @param run What the process does that runs it: {@linkcode runScriptSteps}, or
+ * what leads there.
  * @returns The steps. A script that fails ends the plan at
  * {@linkcode SCRIPT_FAILED}.
  *
@@ -63,14 +63,14 @@ export interface InitScript {
  *
  * const steps = initScriptSteps(
  *   { path: "/init.sh", descriptor: 3, outside: false, inside: true },
- *   { executable: 4, memory: 5 },
+ *   [{ call: "execve", args: ["/init.sh", ["/init.sh"], []] }],
  * );
  * assert(steps.some(({ call }) => call === "waitid"));
  * ```
  */
 export function initScriptSteps(
   script: InitScript,
-  entry: Entry,
+  run: readonly PlanStep[],
 ): PlanStep[] {
   const why = "Cannot start the init script";
   return [
@@ -78,7 +78,7 @@ export function initScriptSteps(
     startProcess("script", 0, "run-script", why),
     ...waitForScript(script),
     label("run-script"),
-    ...enterSteps(entry, [], why),
+    ...run,
     label("script-done"),
   ];
 }

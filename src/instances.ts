@@ -82,7 +82,7 @@ export interface Claim extends PidFilePlace {
 export interface Recorded {
   /** Its id. */
   readonly pid: number;
-  /** When it began, in nanoseconds since the machine started. */
+  /** When it began, in clock ticks since the machine started. */
   readonly start: bigint;
 }
 

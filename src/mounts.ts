@@ -28,6 +28,7 @@ import type { MountSource } from "./facts.ts";
 import { S_IFREG } from "../ffi/file_types.ts";
 import { quote } from "./quote.ts";
 import { ROOT } from "./overlay.ts";
+import { SCRATCH } from "./storage.ts";
 import {
   attachMount,
   copyMount,
@@ -232,10 +233,11 @@ export function rootSteps(): PlanStep[] {
   const why = "Cannot make the overlay the root";
   return [
     { call: "fchdir", args: [{ result: ROOT }], why },
-    // pivot_root(2), "pivot_root(".", ".")": the old root ends up on top, with
-    // the scratch tmpfs on it.
+    // Out of the way, so that it goes with what it is on: each call that
+    // detaches waits for a grace period of the kernel.
+    attachMount(SCRATCH, "/proc", { why }),
+    // pivot_root(2), "pivot_root(".", ".")": the old root ends up on top.
     { call: "pivot_root", args: [".", "."], why },
-    { call: "umount2", args: [".", MNT_DETACH], why },
     { call: "umount2", args: [".", MNT_DETACH], why },
     { call: "chdir", args: ["/"], why },
   ];

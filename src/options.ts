@@ -251,6 +251,17 @@ export const OPTIONS: readonly Option[] = [
     help: "tell what the caller may do and why, and what the kernel offers",
   },
   {
+    long: "compile",
+    brief: "write the container as a program of its own",
+    completion: "file",
+    value: "file",
+    once: "a program is written to one file",
+    group: "about",
+    help: "write the container as a program of its own that needs nothing " +
+      "else to run, not even cage; further arguments of it are appended to " +
+      "the command",
+  },
+  {
     long: "dbus",
     brief: "with -G, give access to the session bus",
     group: "inside",
@@ -278,8 +289,8 @@ export const OPTIONS: readonly Option[] = [
     with: ["json"],
     group: "about",
     help: "tell each step that the same call without this option would do, " +
-      "what it is for and who does it, and do nothing; --explain=json is for " +
-      "tools",
+      "what it is for and who does it, and do nothing; of a program of " +
+      "--compile alone, each step of it; --explain=json is for tools",
   },
   {
     long: "help",

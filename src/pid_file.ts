@@ -2,15 +2,13 @@
  * The text of a pid file, and how a process is known again.
  *
  * A pid file holds the id alone, as other programs expect. When the process
- * began is kept as the time of the last change of the file, as time since the
- * machine started: an id that the kernel gave to another process since then is
+ * began is kept as the time of the last change of the file: as many seconds as
+ * the kernel counts ticks since the machine started, which takes no arithmetic
+ * to compare. An id that the kernel gave to another process since then is
  * found out, whatever becomes of the clock.
  *
  * @module
  */
-
-/** Clock ticks of proc(5) in a second: `USER_HZ` of asm-generic/param.h. */
-const TICKS = 100n;
 
 const NANOSECONDS = 1_000_000_000n;
 
@@ -21,7 +19,7 @@ const SIGKILL_BIT = 1n << 8n;
 export interface ProcessId {
   /** The id. */
   readonly pid: number;
-  /** When it began, in nanoseconds since the machine started. */
+  /** When it began, in clock ticks since the machine started. */
   readonly start: bigint;
 }
 
@@ -51,7 +49,7 @@ export function parsePid(text: string): number | undefined {
  * Reads when a process began.
  *
  * @param stat The text of `/proc/PID/stat`, see proc_pid_stat(5).
- * @returns Nanoseconds since the machine started.
+ * @returns Clock ticks since the machine started.
  *
  * @example The 22nd field, counted after the name, which may hold anything
  * ```ts
@@ -59,13 +57,13 @@ export function parsePid(text: string): number | undefined {
  * import { assertEquals } from "@std/assert";
  *
  * const fields = Array.from({ length: 50 }, (_, i) => i + 3);
- * assertEquals(parseStart(`7 (a) b) ${fields.join(" ")}`), 220_000_000n);
+ * assertEquals(parseStart(`7 (a) b) ${fields.join(" ")}`), 22n);
  * ```
  */
 export function parseStart(stat: string): bigint {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   // The first of these is field 3, the start is field 22.
-  return BigInt(fields[22 - 3]) * (NANOSECONDS / TICKS);
+  return BigInt(fields[22 - 3]);
 }
 
 /**

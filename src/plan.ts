@@ -24,7 +24,7 @@ import {
   F_SEAL_ALL,
   PR_SET_NO_NEW_PRIVS,
 } from "../ffi/constants.ts";
-import type { Program } from "../ffi/step.ts";
+import type { Argument, Program } from "../ffi/step.ts";
 import {
   ENTER_BUFFERS,
   ENTERED,
@@ -244,6 +244,71 @@ export function createProgram(
   spec: ContainerSpec,
   { entry, facts, pipes, script, storage, upper }: Creation,
 ): Program {
+  const { userNamespace: namespace } = facts;
+  const later = isLater(namespace) ? namespace : undefined;
+  const isInside = namespace !== undefined && later === undefined;
+  return {
+    buffers: { ...BUFFERS, ...SCRIPT_BUFFERS, ...OVERLAY_BUFFERS },
+    steps: [
+      ...phase("become pid 1", [
+        ...beginSteps(pipes, facts.kernel.signals),
+        // Until then it has no ids.
+        ...(isInside ? waitForLauncher(pipes.go, "mapped") : []),
+        ...(facts.becomesRoot ? rootIdSteps() : []),
+        ...(later === undefined
+          ? []
+          : [keepGroups([later.owner.gid, ...later.owner.groups])]),
+      ]),
+      ...containerSteps(spec, { facts, storage, upper }),
+      ...phase(
+        "run the init script",
+        script === undefined ? [] : initScriptSteps(
+          script,
+          enterSteps(entry, [], "Cannot start the init script"),
+        ),
+      ),
+      ...phase("look users up", lookupSteps(pipes)),
+    ],
+  };
+}
+
+/**
+ * Makes a container of new namespaces: all that is mounted, and all that is
+ * taken from root inside.
+ *
+ * @param spec What is wanted.
+ * @param creation What else is known.
+ * @returns The steps, in a program with `OVERLAY_BUFFERS` and `zero`.
+ *
+ * @example The last step takes capabilities
+ * ```ts
+ * import { containerSteps } from "cage/src/plan.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const steps = containerSteps({}, {
+ *   upper: "/srv/upper",
+ *   facts: {
+ *     callerEnv: new Map(),
+ *     becomesRoot: false,
+ *     kernel: { overlay: "either", signals: [], lastCapability: 40 },
+ *     layers: [{ mount: 20, path: "/", isMapped: false }],
+ *     root: { mode: 0o755, uid: 0, gid: 0 },
+ *     skeleton: [],
+ *     hidden: [],
+ *     absent: [],
+ *     host: { hostname: "box" },
+ *     volumes: [],
+ *     storageInside: [],
+ *   },
+ *   storage: { kind: "memory" },
+ * });
+ * assertEquals(steps.at(-1)?.call, "capset");
+ * ```
+ */
+export function containerSteps(
+  spec: ContainerSpec,
+  { facts, storage, upper }: Pick<Creation, "facts" | "storage" | "upper">,
+): PlanStep[] {
   const { graphics, kernel, layers, userNamespace: namespace } = facts;
   const shares = graphics?.graphics.shares ?? [];
   // Those of the caller cover the others.
@@ -254,63 +319,46 @@ export function createProgram(
   const later = isLater(namespace) ? namespace : undefined;
   const isInside = namespace !== undefined && later === undefined;
   const owner = ownerOf(namespace);
-  return {
-    buffers: { ...BUFFERS, ...SCRIPT_BUFFERS, ...OVERLAY_BUFFERS },
-    steps: [
-      ...phase("become pid 1", [
-        ...beginSteps(pipes, kernel.signals),
-        // Until then it has no ids.
-        ...(isInside ? waitForLauncher(pipes.go, "mapped") : []),
-        ...(facts.becomesRoot ? rootIdSteps() : []),
-        ...(later === undefined
-          ? []
-          : [keepGroups([later.owner.gid, ...later.owner.groups])]),
-      ]),
-      ...phase("take what is the host's", [
-        ...privateSteps(),
-        ...openDevices(facts.console),
-        ...(isInside ? takeKernelFiles() : []),
-        ...scratchSteps(owner ?? ROOT_OWNER),
-        ...attachLayers(layers, later),
-        ...prepareVolumes(volumes, sources),
-      ]),
-      ...phase("keep changes", storageSteps(storage, facts.root)),
-      // From here on only mounting is done as root.
-      ...phase("make what covers files", [
-        ...(later === undefined ? [] : ownerSteps(later)),
-        ...prepareMasks(),
-        ...prepareCovers(facts.hidden),
-        ...copyHostFiles(files),
-        ...absent,
-      ]),
-      ...phase("mount the root", viewSteps(facts, storage, upper)),
-      ...phase("leave the host's root", [
-        ...rootSteps(),
-        ...attachCovers(facts.hidden),
-      ]),
-      ...phase(
-        "mount /proc, /sys, /dev, /tmp, /run",
-        fileSystemSteps({ owner, isPrivileged: spec.privileged, isInside }),
-      ),
-      ...phase("cover what is the host's", [
-        ...coverSteps(facts.storageInside, owner),
-        ...(spec.privileged ? [] : maskSteps()),
-        ...mountHostFiles(files),
-      ]),
-      ...phase("mount volumes", attachVolumes(volumes, sources)),
-      ...phase("give up rights", [
-        ...closeCovers(facts.hidden),
-        ...(later === undefined ? [] : enter(later)),
-        ...(isInside ? becomeRoot(namespace) : []),
-        ...restrict(spec.privileged, kernel, namespace),
-      ]),
-      ...phase(
-        "run the init script",
-        script === undefined ? [] : initScriptSteps(script, entry),
-      ),
-      ...phase("look users up", lookupSteps(pipes)),
-    ],
-  };
+  return [
+    ...phase("take what is the host's", [
+      ...privateSteps(),
+      ...openDevices(facts.console),
+      ...(isInside ? takeKernelFiles() : []),
+      ...scratchSteps(owner ?? ROOT_OWNER),
+      ...attachLayers(layers, later),
+      ...prepareVolumes(volumes, sources),
+    ]),
+    ...phase("keep changes", storageSteps(storage, facts.root)),
+    // From here on only mounting is done as root.
+    ...phase("make what covers files", [
+      ...(later === undefined ? [] : ownerSteps(later)),
+      ...prepareMasks(),
+      ...prepareCovers(facts.hidden),
+      ...copyHostFiles(files),
+      ...absent,
+    ]),
+    ...phase("mount the root", viewSteps(facts, storage, upper)),
+    ...phase("leave the host's root", [
+      ...rootSteps(),
+      ...attachCovers(facts.hidden),
+    ]),
+    ...phase(
+      "mount /proc, /sys, /dev, /tmp, /run",
+      fileSystemSteps({ owner, isPrivileged: spec.privileged, isInside }),
+    ),
+    ...phase("cover what is the host's", [
+      ...coverSteps(facts.storageInside, owner),
+      ...(spec.privileged ? [] : maskSteps()),
+      ...mountHostFiles(files),
+    ]),
+    ...phase("mount volumes", attachVolumes(volumes, sources)),
+    ...phase("give up rights", [
+      ...closeCovers(facts.hidden),
+      ...(later === undefined ? [] : enter(later)),
+      ...(isInside ? becomeRoot(namespace) : []),
+      ...restrict(spec.privileged, kernel, namespace),
+    ]),
+  ];
 }
 
 /**
@@ -538,9 +586,25 @@ function enter(entry: NamespaceEntry): PlanStep[] {
   return [...enterUserNamespace(entry), endWithParent()];
 }
 
-function restrict(
+/**
+ * Takes from root inside what it does not have.
+ *
+ * @param privileged Whether nothing is taken.
+ * @param kernel What the kernel offers.
+ * @param namespace The user namespace of the container, if it has one.
+ * @returns The steps.
+ *
+ * @example Nothing
+ * ```ts
+ * import { restrict } from "cage/src/plan.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(restrict(true, { lastCapability: 40 }, undefined), []);
+ * ```
+ */
+export function restrict(
   privileged: boolean | undefined,
-  { lastCapability }: Kernel,
+  { lastCapability }: Pick<Kernel, "lastCapability">,
   namespace: Pick<UserNamespace, "map"> | undefined,
 ): PlanStep[] {
   if (privileged) return [];
@@ -637,9 +701,24 @@ export function executionOf(
   };
 }
 
-/** The program of pid 1 gets the id of the command, and cannot change then. */
-function becomeInit(
-  { at, descriptor }: { readonly descriptor: number; readonly at: number },
+/**
+ * Becomes pid 1 of ours, whose program gets the id of the command, and cannot
+ * change then.
+ *
+ * @param program A descriptor of the program, and the place for the id.
+ * @returns The steps, in a program with the buffer {@linkcode COMMAND}.
+ *
+ * @example The last step
+ * ```ts
+ * import { becomeInit } from "cage/src/plan.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const steps = becomeInit({ descriptor: 9, at: 100 });
+ * assertEquals(steps.at(-1)?.call, "execveat");
+ * ```
+ */
+export function becomeInit(
+  { at, descriptor }: { readonly descriptor: Argument; readonly at: number },
 ): PlanStep[] {
   const why = "Cannot become pid 1 of the container";
   return [

@@ -8,6 +8,7 @@ import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   O_CREAT,
+  O_EXCL,
   O_RDONLY,
   O_WRONLY,
 } from "../ffi/constants.ts";
@@ -33,9 +34,12 @@ import {
 
 /** A record, and which process it is of. */
 export interface FoundRecord extends InstanceRecord {
-  /** When pid 1 began, in nanoseconds since the machine started. */
+  /** When pid 1 began, in clock ticks since the machine started. */
   readonly start: bigint;
 }
+
+/** A tick is kept as a second, see `pid_file.ts`. */
+const SECOND = 1_000_000_000n;
 
 /**
  * Records an instance. The time of the last change of the file is when its pid
@@ -54,14 +58,18 @@ export function writeRecord(
   makeDirectories(records, (path) => ({
     mode: path === records ? 0o700 : 0o755,
   }), "it is where cage keeps what runs");
-  const flags = O_WRONLY | O_CREAT | O_NOFOLLOW;
-  const file = open(recordPath(records, pid), flags, 0o600);
+  const path = recordPath(records, pid);
+  // Of a process that had the same id. A new file is cheaper than an old one
+  // that is made empty, which some file systems write to the disk when it is
+  // closed.
+  unlink(path);
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  const file = open(path, flags, 0o600);
   try {
     syscall("fchmod", file, 0o600);
-    syscall("ftruncate", file, 0);
     writeAll(file, new TextEncoder().encode(recordText(record)));
     const { start } = identify(pid);
-    const time = timespec(start);
+    const time = timespec(start * SECOND);
     const times = new Uint8Array([...time, ...time]);
     syscall("utimensat", file, 0, times, 0);
     return { ...record, start };
@@ -93,7 +101,7 @@ export function findRecord(
     const text = new TextDecoder().decode(bytes.subarray(0, size));
     const record = parseRecord(text);
     return record &&
-      { ...record, start: statx(file, "", AT_EMPTY_PATH).modified };
+      { ...record, start: statx(file, "", AT_EMPTY_PATH).modified / SECOND };
   } finally {
     close(file);
   }
@@ -112,8 +120,12 @@ export function removeRecord(
   { start }: Pick<FoundRecord, "start">,
 ): void {
   if (findRecord(records, pid)?.start !== start) return;
+  unlink(recordPath(records, pid));
+}
+
+function unlink(path: string): void {
   try {
-    syscall("unlinkat", AT_FDCWD, recordPath(records, pid), 0);
+    syscall("unlinkat", AT_FDCWD, path, 0);
   } catch (error) {
     if (!hasErrno(error, "ENOENT")) throw error;
   }

@@ -8,6 +8,7 @@
 
 import { HOST_ARCH } from "../ffi/arch.ts";
 import {
+  MNT_DETACH,
   MS_BIND,
   MS_RDONLY,
   MS_REMOUNT,
@@ -91,8 +92,8 @@ export const MASK_FILE: string = `${MASKS}/file`;
 
 /** What covers a masked path: nothing is in it, and nothing can be put there. */
 const COVERS = [
-  ...MASKED_FILES.map((path) => [path, MASK_FILE]),
-  ...MASKED_DIRECTORIES.map((path) => [path, `${MASKS}/directory`]),
+  ...MASKED_FILES.map((path) => [path, "file"]),
+  ...MASKED_DIRECTORIES.map((path) => [path, "directory"]),
 ];
 
 /**
@@ -124,9 +125,7 @@ export function prepareMasks(): PlanStep[] {
     { call: "mkdirat", args: [at, `${MASKS}/directory`, 0o555], why },
     // Copies of a read-only mount are read-only.
     ...bindReadOnly(path, { why }),
-    ...COVERS.map(([masked, cover]) =>
-      copyMount(at, cover, false, { name: maskName(masked), why })
-    ),
+    copyMount(at, MASKS, false, { name: MASKS, why }),
   ];
 }
 
@@ -147,6 +146,7 @@ export function prepareMasks(): PlanStep[] {
  */
 export function maskSteps(): PlanStep[] {
   const end = "masked";
+  const why = "Cannot mask paths of the kernel";
   return [
     ...READ_ONLY.flatMap((path, index) =>
       bindReadOnly(path, {
@@ -161,12 +161,16 @@ export function maskSteps(): PlanStep[] {
       })
     ),
     label(end),
-    ...COVERS.map(([path]) =>
-      attachMount(maskName(path), path, {
-        onError: { errno: "ENOENT" },
-        why: `Cannot mask ${quote(path)}`,
-      })
-    ),
+    // One copy for all, for a while on top: to give up copies that are not needed
+    // takes the kernel a grace period for each.
+    attachMount(MASKS, "/", { why }),
+    ...COVERS.map(([path, cover]): PlanStep => ({
+      call: "mount",
+      args: [`${TOP}/${cover}`, path, NONE, MS_BIND, NONE],
+      onError: { errno: "ENOENT" },
+      why: `Cannot mask ${quote(path)}`,
+    })),
+    { call: "umount2", args: [TOP, MNT_DETACH], why },
   ];
 }
 

@@ -39,15 +39,17 @@ export const SUPERVISOR_NAME = "cage";
 const PR_SET_NAME = 15;
 
 /** A pid file that is removed when the container has ended. */
-export interface PidFile {
+export interface PidFile<D extends Argument = number> {
   /** A descriptor of its directory. */
-  readonly directory: number;
+  readonly directory: D;
   /** Its name there. */
   readonly name: string;
   /** An open descriptor of the file. */
-  readonly descriptor: number;
+  readonly descriptor: D;
   /** Where the record is. */
   readonly records: string;
+  /** The record, where its path is not known: a directory, and a name there. */
+  readonly record?: readonly [directory: Argument, name: Argument];
   /** Whose rights it is removed with; root's if absent. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
@@ -103,6 +105,7 @@ export function nameSupervisor(): PlanStep {
  * Writes pid 1: it collects orphans, passes signals on to the first command,
  * and ends as that ends, which ends everything else inside.
  *
+ * @param lock A descriptor whose lock is given back: pid 1 is complete.
  * @returns The program; {@linkcode COMMAND_ID} is to be filled in.
  *
  * @example The buffer
@@ -113,12 +116,13 @@ export function nameSupervisor(): PlanStep {
  * assertEquals(initProgram().buffers?.[COMMAND_ID], 8);
  * ```
  */
-export function initProgram(): Program {
+export function initProgram(lock?: Argument): Program {
   const orphan = { buffer: "orphan" };
   return {
     buffers: { ...BUFFERS, [COMMAND_ID]: 8, orphan: SIGINFO.size },
     steps: [
       { call: "prctl", args: [PR_SET_NAME, "cage-init", NONE, NONE, NONE] },
+      ...(lock === undefined ? [] : [unlock(lock)]),
       // A pipe must end with the command, though pid 1 is there a bit longer.
       { call: "close_range", args: [0, 0xffffffff, 0], onError: {} },
       { name: "command", call: "load", args: [{ buffer: COMMAND_ID }, 0] },
@@ -167,9 +171,9 @@ export function initProgram(): Program {
  * ```
  */
 export function supervisorProgram(
-  child: number,
-  pidFile?: PidFile,
-  held: readonly number[] = [],
+  child: Argument,
+  pidFile?: PidFile<Argument>,
+  held: readonly Argument[] = [],
   notes?: number,
 ): Program {
   return {
@@ -182,11 +186,7 @@ export function supervisorProgram(
       ...waitFor(child, WNOHANG | WNOWAIT, "next-signal"),
       ...passSignals(child, ofOthers("pass", "next-signal")),
       ...exitSteps([
-        ...held.map((descriptor): PlanStep => ({
-          call: "flock",
-          args: [descriptor, LOCK_UN],
-          onError: {},
-        })),
+        ...held.map(unlock),
         ...(pidFile === undefined ? [] : forget(child, pidFile)),
         { call: "close_range", args: [3, 0xffffffff, 0], onError: {} },
         {
@@ -232,6 +232,10 @@ function blockSignals(): PlanStep {
     call: "rt_sigprocmask",
     args: [SIG_SETMASK, signalSet(), NONE, SIGSET_SIZE],
   };
+}
+
+function unlock(descriptor: Argument): PlanStep {
+  return { call: "flock", args: [descriptor, LOCK_UN], onError: {} };
 }
 
 /** Goes to `exit` when the child has ended, else to a label. */
@@ -382,15 +386,17 @@ function exitSteps(before: readonly PlanStep[]): PlanStep[] {
  * lock. The record goes first: without one, the file means nothing.
  */
 function forget(
-  child: number,
-  { descriptor, directory, name, owner, records }: PidFile,
+  child: Argument,
+  { descriptor, directory, name, owner, record, records }: PidFile<Argument>,
 ): PlanStep[] {
+  const [at, path] = record ??
+    [AT_FDCWD, recordPath(records, Number(child))];
   const statx = { buffer: "statx" };
   return [
     { call: "flock", args: [descriptor, LOCK_EX], onError: {} },
     {
       call: "unlinkat",
-      args: [AT_FDCWD, recordPath(records, child), 0],
+      args: [at, path, 0],
       onError: {},
     },
     {

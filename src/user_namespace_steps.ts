@@ -6,12 +6,13 @@
 
 import { CLONE_NEWUSER } from "../ffi/constants.ts";
 import type { UserNamespace } from "./facts.ts";
+import type { Argument } from "../ffi/step.ts";
 import { NONE, type PlanStep } from "./step.ts";
 
 /** Who a process becomes in a user namespace, and where that is. */
 export type NamespaceEntry = Pick<UserNamespace, "inside"> & {
   /** A descriptor of the namespace, or a pidfd of a process in it. */
-  readonly descriptor: number;
+  readonly descriptor: Argument;
 };
 
 /**

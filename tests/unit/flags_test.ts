@@ -387,12 +387,39 @@ function escapePart(part: string): string {
   return part.replace(/[:\\]/g, "\\$&");
 }
 
+Deno.test("parseFlags() compiles what it would run", () => {
+  assertEquals(parseFlags(["--compile", "f", "-n", "web", "--", "ls", "-l"]), {
+    kind: "compile",
+    file: "f",
+    spec: { name: "web", command: ["ls", "-l"] },
+  });
+  for (const option of ["-k", "--reset", "-d", "--debug", "--explain"]) {
+    assertEquals(
+      messageOf("--compile", "f", option),
+      `Cannot use --compile with ${option}: a program only starts an instance`,
+    );
+  }
+});
+
+Deno.test("parseFlags() takes one word alone for a program to be explained", () => {
+  const call = { kind: "explain", isJson: false } as const;
+  const spec = { command: ["f"] };
+  assertEquals(parseFlags(["--explain", "f"]), { ...call, spec, file: "f" });
+  assertEquals(parseFlags(["--explain", "--", "f"]), { ...call, spec });
+  assertEquals(parseFlags(["--explain", "-nx", "f"]), {
+    ...{ ...call, spec: { ...spec, name: "x" } },
+  });
+  assertEquals(parseFlags(["--explain", "f", "g"]), {
+    ...{ ...call, spec: { command: ["f", "g"] } },
+  });
+});
+
 Deno.test("parseFlags() takes --explain with a command, and with =json", () => {
   const spec = { name: "web", command: ["ls"] };
   assertEquals(parseFlags(["--explain", "-nweb", "ls"]), {
-    ...{ kind: "explain", json: false, spec },
+    ...{ kind: "explain", isJson: false, spec },
   });
-  const json = { kind: "explain", json: true, spec } as const;
+  const json = { kind: "explain", isJson: true, spec } as const;
   assertEquals(parseFlags(["--explain=json", "-nweb", "ls"]), json);
   assertEquals(parseFlags(["--json", "-nweb", "--explain", "ls"]), json);
 });

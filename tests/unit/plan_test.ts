@@ -206,6 +206,12 @@ Deno.test("createProgram() uses no path of the host after the old root is gone",
   }
 });
 
+Deno.test("createProgram() detaches all of the host at once", () => {
+  const calls = create().steps.map(({ call }) => call);
+  const pivot = calls.indexOf("pivot_root");
+  assertEquals(calls.slice(pivot + 1, pivot + 3), ["umount2", "chdir"]);
+});
+
 Deno.test("createProgram() drops capabilities after the mounts and before a script", () => {
   const script = { path: "/i", descriptor: 7, outside: true, inside: false };
   const { steps } = create({}, {}, { script });
@@ -525,10 +531,9 @@ const PR_CAPBSET_DROP = 24;
 
 Deno.test("createProgram() covers for a user what it masks for root", () => {
   const covered = ({ steps }: Program) =>
-    steps.filter(({ args, call }) =>
-      /^(mount|move_mount)$/.test(call) &&
-      args.some((arg) => /^\/(proc|sys)\//.test(String(arg)))
-    ).map(({ args }) => args.find((arg) => /^\/(proc|sys)\//.test(`${arg}`)));
+    steps.filter(({ call }) => /^(mount|move_mount)$/.test(call))
+      .map(({ args, call }) => args[call === "mount" ? 1 : 3])
+      .filter((target) => /^\/(proc|sys)\//.test(String(target)));
   const root = covered(create());
   assert(root.includes("/proc/kcore") && root.includes("/proc/sys"));
   assertEquals(covered(create({}, { userNamespace: NAMESPACE })), root);

@@ -96,10 +96,13 @@ function isWorkingDirectory({ call: { name, args } }: Access): boolean {
     args[1] === '"."' && /\bO_PATH\b/.test(args[2]);
 }
 
-/** `cage`'s own directories are made, with those above. */
+/**
+ * `cage`'s own directories are made, with those above. In a mount namespace of
+ * its own it mounts on two directories of root's.
+ */
 function mayWrite(path: string): boolean {
-  return isOwn(path) || NOWHERE.test(path) || MAPS.test(path) || path === "/" ||
-    OWN.some((own) => isBelow(own, path));
+  return isOwn(path) || NOWHERE.test(path) || MAPS.test(path) ||
+    ["/", "/proc"].includes(path) || OWN.some((own) => isBelow(own, path));
 }
 
 const OWN = [RUN_DIRECTORY, STATE_DIRECTORY];

@@ -13,10 +13,14 @@ import {
   SIGSET_SIZE,
   WEXITED,
 } from "../../../ffi/constants.ts";
+import { HEADER_STOPPED, RESULT_OFFSET } from "../../../ffi/instruction.ts";
+import { packLz4 } from "../../../ffi/lz4.ts";
 import { packElf } from "../../../ffi/elf.ts";
 import { close, sealedFile } from "../../../ffi/libc.ts";
 import type { Argument, Program, Step } from "../../../ffi/step.ts";
 import { EXITED, finish, has, inTempDir, output } from "./tools.ts";
+
+const WORDS: Argument = { words: [1, 2n ** 63n + 9n] };
 
 /** Something that runs executables, in a way of its own. */
 interface Runner {
@@ -115,7 +119,220 @@ function endAs(...child: Step[]): Program {
   };
 }
 
+/** A program that ends with what a step gives. */
+function endWith(
+  args: readonly Argument[],
+  call: Step["call"],
+  before: readonly Step[] = [],
+): Program {
+  return {
+    steps: [
+      ...before,
+      { name: "given", call, args },
+      exit({ result: "given" }),
+    ],
+    buffers: { cell: 64, zero: 8 },
+  };
+}
+
+const CELL = { buffer: "cell" };
+
+/** Puts up to seven letters into the cell. */
+function put(text: string): Step {
+  const bytes = new Uint8Array(8);
+  bytes.set(new TextEncoder().encode(text));
+  const [word] = new BigUint64Array(bytes.buffer);
+  return { call: "store", args: [CELL, 0, word] };
+}
+
+/** Ends with 1 if `find` gives the expected text, with 2 if another one. */
+function finding(
+  texts: readonly string[],
+  prefix: string,
+  expected: string,
+): Program {
+  return {
+    steps: [
+      { name: "found", call: "find", args: [texts, prefix, "other"] },
+      {
+        call: "subtract",
+        args: [{ result: "found" }, expected, 0],
+        ifZero: "same",
+      },
+      exit(2),
+      exit(1, "same"),
+    ],
+  };
+}
+
+/** Bytes that repeat themselves near and far, and end with 77. */
+const REPEATED = Uint8Array.from(
+  { length: 9000 },
+  (_, index) =>
+    index === 8999 ? 77 : index % 300 < 280 ? index % 7 : index / 300,
+);
+const PACKED = packLz4(REPEATED);
+/** The last four bytes as a number. */
+const TAIL = new DataView(REPEATED.buffer).getUint32(8996, true);
+
+const OWN_STATUSES: readonly [string, Program, number][] = [
+  [
+    "that fetches 64 bits at a distance",
+    {
+      steps: [
+        { name: "word", call: "fetch", args: [WORDS, 8] },
+        {
+          call: "subtract",
+          args: [{ result: "word" }, 2n ** 63n + 9n, 0],
+          ifZero: "same",
+        },
+        exit(1),
+        exit(5, "same"),
+      ],
+    },
+    5,
+  ],
+  [
+    "that stores a result, and gives it",
+    {
+      steps: [
+        { name: "pid", call: "getpid", args: [] },
+        { name: "stored", call: "store", args: [CELL, 16, { result: "pid" }] },
+        { name: "read", call: "fetch", args: [CELL, 16] },
+        {
+          call: "subtract",
+          args: [{ result: "read" }, { result: "stored" }, 0],
+          ifZero: "same",
+        },
+        exit(1),
+        exit(6, "same"),
+      ],
+      buffers: { cell: 64 },
+    },
+    6,
+  ],
+  ["that subtracts", endWith([50, 8, 0], "subtract"), 42],
+  ["that subtracts a multiple", endWith([50, -3, 4], "subtract"), 98],
+  [
+    "that takes a negative difference for no error",
+    { steps: [{ call: "subtract", args: [1, 3, 0] }, exit(4)] },
+    4,
+  ],
+  [
+    "that finds its arguments",
+    {
+      steps: [
+        { name: "stack", call: "stack", args: [] },
+        { name: "count", call: "fetch", args: [{ result: "stack" }, 0] },
+        exit({ result: "count" }),
+      ],
+    },
+    1,
+  ],
+  ["that reads a number", endWith([CELL, 0], "parse", [put("172\n")]), 172],
+  [
+    "that reads a number after spaces",
+    endWith([CELL, 2], "parse", [put("9 8 77")]),
+    77,
+  ],
+  [
+    "that reads a number after a name",
+    endWith([CELL, 1], "parse", [put("1 ) ) 7")]),
+    7,
+  ],
+  ["that reads no number", endWith([CELL, 0], "parse", [put("x1")]), 0],
+  ["that reads nothing", endWith([CELL, 0], "parse", [put("")]), 0],
+  [
+    "that reads a number with something after it",
+    endWith([CELL, 0], "parse", [put("12:3")]),
+    0,
+  ],
+  ["that reads too few spaces", endWith([CELL, 3], "parse", [put("1 2 3")]), 0],
+  [
+    "that reads the letter after a number as its end",
+    {
+      steps: [
+        put("12 4"),
+        { call: "parse", args: [CELL, 0] },
+        { name: "word", call: "load", args: [CELL, -0x34003231] },
+        exit({ result: "word" }),
+      ],
+      buffers: { cell: 64 },
+    },
+    0,
+  ],
+  ["that finds a text", finding(["A=1", "AB=2", "B=3"], "AB=", "AB=2"), 1],
+  ["that finds the first of two", finding(["A=1", "A=2"], "A=", "A=1"), 1],
+  ["that finds no text", finding(["A=1", "xB=3", "B"], "B=", "other"), 1],
+  ["that finds no text in none", finding([], "B=", "other"), 1],
+  ["that takes an empty value for none", finding(["A="], "A=", "other"), 1],
+  [
+    "that takes a control character for none",
+    finding(["A=a\x1b"], "A=", "other"),
+    1,
+  ],
+  ["that takes DEL for none", finding(["A=\x7f"], "A=", "other"), 1],
+  [
+    "that takes more than ASCII for none",
+    finding(["A=\u0080"], "A=", "other"),
+    1,
+  ],
+  ["that finds all of ASCII", finding(["A= ~"], "A=", "A= ~"), 1],
+  [
+    "that unpacks",
+    {
+      steps: [
+        { name: "end", call: "subtract", args: [PACKED, -PACKED.length, 0] },
+        {
+          name: "last",
+          call: "unpack",
+          args: [PACKED, { result: "end" }, { buffer: "large" }],
+        },
+        {
+          call: "subtract",
+          args: [{ result: "last" }, { buffer: "large", offset: 9000 }, 0],
+          ifZero: "whole",
+        },
+        exit(1),
+        {
+          name: "whole",
+          call: "load",
+          args: [{ buffer: "large", offset: 8996 }, 0],
+        },
+        {
+          name: "high",
+          call: "subtract",
+          args: [{ result: "whole" }, TAIL - 77, 0],
+        },
+        exit({ result: "high" }),
+      ],
+      buffers: { large: 9008 },
+    },
+    77,
+  ],
+  [
+    "that goes on where a step would stop it",
+    {
+      steps: [
+        { name: "failing", call: "close", args: [-1] },
+        exit(1),
+        { name: "told", call: "fetch", args: [{ header: HEADER_STOPPED }, 0] },
+        {
+          name: "error",
+          call: "fetch",
+          args: [{ result: "told" }, RESULT_OFFSET],
+        },
+        { name: "errno", call: "subtract", args: [0, { result: "error" }, 0] },
+        exit({ result: "errno" }),
+      ],
+      onStop: "told",
+    },
+    9,
+  ],
+];
+
 const STATUSES: readonly [string, Program, number][] = [
+  ...OWN_STATUSES,
   ["without a step", { steps: [] }, 0],
   ["that exits with 7", { steps: [exit(7)] }, 7],
   ["whose child exits with 255", endAs(exit(255)), 255],
