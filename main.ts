@@ -49,9 +49,16 @@ async function run(argv: readonly string[]): Promise<number> {
       await drive(stop(invocation.spec));
       return 0;
     case "reset": {
-      const { reset } = await import("./src/reset.ts");
-      if (invocation.stops) await drive(stop(invocation.spec));
+      const { confirmReset, reset } = await import("./src/reset.ts");
+      const { isSure, stops } = invocation;
+      if (!isSure) await drive(confirmReset(invocation.spec, stops));
+      if (stops) await drive(stop(invocation.spec));
       await drive(reset(invocation.spec));
+      return 0;
+    }
+    case "list": {
+      const { list } = await import("./src/list.ts");
+      console.log(await drive(list(invocation.isJson)));
       return 0;
     }
     case "check": {

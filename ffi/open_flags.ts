@@ -14,3 +14,9 @@ export const O_DIRECTORY: number = ARM ? 0o40000 : 0o200000;
 
 /** Do not follow a symbolic link at the end of the path; the same headers. */
 export const O_NOFOLLOW: number = ARM ? 0o100000 : 0o400000;
+
+/**
+ * Make a file that has no name yet, in the directory of the path; the same
+ * headers, Linux 3.11.
+ */
+export const O_TMPFILE: number = 0o20000000 | O_DIRECTORY;

@@ -76,3 +76,43 @@ export function openNamed(
   const resolve = isLent(caller) ? RESOLVE_NO_MAGICLINKS : 0;
   return asCaller(caller, () => openat2(AT_FDCWD, path, { flags, resolve }));
 }
+
+/**
+ * Does something with the rights of another user, whom root serves: their
+ * groups but the primary one are left out.
+ *
+ * @param user The ids of the user.
+ * @param client Root, as the caller.
+ * @param action What to do at once, with that user as the caller.
+ * @returns What the action gives.
+ *
+ * @example Nobody
+ * ```ts
+ * import { asUser } from "cage/src/as_caller.ts";
+ * import { ids } from "cage/ffi/libc.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { groups, uid: [uid] } = ids();
+ * const nobody = { uid: 65534, gid: 65534 };
+ * if (uid === 0) {
+ *   assertEquals(asUser(nobody, { groups }, (user) => user.uid), 65534);
+ * }
+ * ```
+ */
+export function asUser<T, C extends Pick<Caller, "groups">>(
+  { gid, uid }: Pick<Caller, "gid" | "uid">,
+  client: C,
+  action: (user: C & Pick<Caller, "gid" | "standing" | "uid">) => T,
+): T {
+  setGroups([gid]);
+  try {
+    return action({ ...client, standing: "granted", uid, gid });
+  } finally {
+    setGroups(client.groups);
+  }
+}
+
+function setGroups(groups: readonly number[]): void {
+  const list = new Uint8Array(new Uint32Array(groups).buffer);
+  syscall("setgroups", groups.length, list);
+}

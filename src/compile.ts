@@ -31,7 +31,7 @@ import { readUsers } from "./read_users.ts";
 import { openScript } from "./script_file.ts";
 import { executionOf } from "./plan.ts";
 import { quote } from "./quote.ts";
-import { recordText } from "./record.ts";
+import { originOf, recordText } from "./record.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { commonDirectory } from "./way_down.ts";
 
@@ -84,6 +84,9 @@ function compilationOf(
   const { facts } = findFacts(spec, layout, client, undefined, finders, kept);
   if (facts.composition !== undefined) throw cannotCompose();
   const { privileged = false, noNewPrivs = false } = spec;
+  const rights = { uid, privileged, noNewPrivs };
+  const kind = spec.ephemeral ? "memory" : "directories";
+  const origin = originOf(layout, { kind }, spec.command);
   const known = namespace === undefined
     ? facts
     : { ...facts, root: { ...facts.root, ...namespace.inside } };
@@ -107,7 +110,8 @@ function compilationOf(
       directory: dirname(layout.pidFile),
       name: basename(layout.pidFile),
       records: bases.records,
-      record: recordText({ uid, privileged, noNewPrivs }),
+      record: recordText({ ...rights, origin }),
+      rights: recordText(rights),
       ...(isOwn && !layout.named.pidFile ? { owner: uid } : {}),
     },
     // The plan of a user opens them by itself.

@@ -61,6 +61,7 @@ export const INSTANCE_BUFFERS = {
  *   name: "pid",
  *   records: "/run/x/record",
  *   record: "{}\n",
+ *   rights: "{}\n",
  * });
  * assert(steps.some(({ call }) => call === "flock"));
  * ```

@@ -26,6 +26,8 @@ export interface InstancePlace {
   readonly records: string;
   /** The text of the record. */
   readonly record: string;
+  /** The same without what it was started with: a command joins no others. */
+  readonly rights: string;
   /** Whose directories have to be, if not root's: nobody else may make them. */
   readonly owner?: number;
 }
@@ -61,6 +63,7 @@ const STATX_UID = 8;
  *   name: "pid",
  *   records: "/run/x/record",
  *   record: "{}\n",
+ *   rights: "{}\n",
  * });
  * assertEquals(first.args[1], "/run/x");
  * ```

@@ -59,6 +59,7 @@ export const PATIENCE = 1000;
  *   name: "pid",
  *   records: "/run/x/record",
  *   record: "{}\n",
+ *   rights: "{}\n",
  * });
  * assert(steps.some(({ call }) => call === "pidfd_open"));
  * ```
@@ -221,7 +222,7 @@ function checkRecord(
       args: [record, buffer, 255, 0],
       why: "Cannot read the record of the instance",
     },
-    ...wordsOf(place.record).flatMap(([offset, word]): CompiledStep[] => [
+    ...wordsOf(place.rights).flatMap(([offset, word]): CompiledStep[] => [
       {
         call: "load",
         args: [{ ...buffer, offset }, -word],
@@ -245,8 +246,8 @@ function checkRecord(
  * Gives the numbers of 32 bits that a text is made of, and where each is. What
  * follows the last value of a record says nothing about rights.
  */
-function wordsOf(record: string): [offset: number, word: number][] {
-  const bytes = new TextEncoder().encode(record.replace(/}\n$/, ""));
+function wordsOf(rights: string): [offset: number, word: number][] {
+  const bytes = new TextEncoder().encode(rights.replace(/}\n$/, ""));
   const view = new DataView(bytes.buffer);
   const last = bytes.length - 4;
   return Array.from({ length: Math.ceil(bytes.length / 4) }, (_, index) => {

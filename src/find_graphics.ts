@@ -11,14 +11,7 @@ import {
   O_PATH,
   O_RDONLY,
 } from "../ffi/constants.ts";
-import {
-  close,
-  read,
-  type Stat,
-  statx,
-  syscall,
-  SyscallError,
-} from "../ffi/libc.ts";
+import { close, read, type Stat, statx, SyscallError } from "../ffi/libc.ts";
 import {
   isOfType,
   S_IFCHR,
@@ -26,7 +19,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../ffi/file_types.ts";
-import { asCaller, openNamed } from "./as_caller.ts";
+import { asCaller, asUser, openNamed } from "./as_caller.ts";
 import type { Client } from "./client.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { type Desktop, desktopOf } from "./desktop.ts";
@@ -102,19 +95,7 @@ export function asDesktop<T>(
   client: Client,
   action: (user: Client) => T,
 ): T {
-  if (!isOther) return action(client);
-  const setGroups = (groups: readonly number[]) =>
-    syscall(
-      "setgroups",
-      groups.length,
-      new Uint8Array(new Uint32Array(groups).buffer),
-    );
-  setGroups([gid]);
-  try {
-    return action({ ...client, standing: "granted", uid, gid });
-  } finally {
-    setGroups(client.groups);
-  }
+  return isOther ? asUser({ uid, gid }, client, action) : action(client);
 }
 
 /**

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { checkSpec } from "./check_spec.ts";
 import { UsageError } from "./errors.ts";
+import { collect, type Given, isGiven, valuesOf } from "./given.ts";
 import { splitLayers } from "./layers.ts";
-import { type Option, optionName, OPTIONS } from "./options.ts";
+import { optionName, OPTIONS } from "./options.ts";
 import { quote } from "./quote.ts";
 import type { ContainerSpec } from "./spec.ts";
+import { checkVerb, verbOf } from "./verbs.ts";
 import { parseVolume } from "./volumes.ts";
 import { splitWords } from "./words.ts";
 
@@ -41,11 +42,15 @@ export type Invocation =
     readonly spec: ContainerSpec;
     /** Whether the instance is to be stopped before. */
     readonly stops: boolean;
+    /** Whether there is nothing to be asked. */
+    readonly isSure: boolean;
+  }
+  | {
+    readonly kind: "list";
+    /** Whether it is for tools. */
+    readonly isJson: boolean;
   }
   | { readonly kind: "run"; readonly spec: ContainerSpec };
-
-/** The options that were given, by their long names. */
-type Given = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a command line.
@@ -74,54 +79,22 @@ export function parseFlags(argv: readonly string[]): Invocation {
   if (given.version) return { kind: "version" };
   if (given.check) return { kind: "check" };
   refuseRepeats(given);
-  const kind = kindOf(given);
-  if (kind !== "run") refuseCommand(kind, given, words.command);
+  const verb = verbOf(given);
+  checkVerb(verb, given, words.command);
   if (given.ephemeral) refuseWithEphemeral(given);
   const spec = toSpec(given, words.command);
-  const [file] = valuesOf(given, "compile");
-  if (file !== undefined) refuseToCompile(kind, spec, given.explain === true);
-  if (given.explain) {
-    const isEnded = argv.at(-2) === "--";
-    return explained(kind, spec, given.json === true, isEnded);
+  switch (verb) {
+    case undefined:
+      return runOf(given, spec, argv);
+    case "kill":
+      return { kind: verb, spec };
+    case "list":
+      return { kind: verb, isJson: given.json === true };
+    case "reset": {
+      const [stops, isSure] = [given.kill === true, given.yes === true];
+      return { kind: verb, spec, stops, isSure };
+    }
   }
-  if (given.json) {
-    throw new UsageError(
-      "Cannot use --json alone: it says how --explain writes: add --explain",
-    );
-  }
-  if (file !== undefined) return { kind: "compile", spec, file };
-  return kind === "reset" ? { kind, spec, stops: given.kill === true } : {
-    kind,
-    spec,
-  };
-}
-
-function kindOf(given: Given): "kill" | "reset" | "run" {
-  if (given.reset) return "reset";
-  return given.kill ? "kill" : "run";
-}
-
-function collect(words: readonly string[]): Given {
-  const takesValue = ({ value }: Option) => value !== undefined;
-  const values = OPTIONS.filter(takesValue).map(({ long }) => long);
-  const flags = OPTIONS.filter((option) => !takesValue(option))
-    .map(({ long }) => long);
-  return parseArgs([...words], {
-    string: values,
-    collect: values,
-    boolean: flags,
-  });
-}
-
-function valuesOf(given: Given, long: string): string[] {
-  const values = given[long];
-  return Array.isArray(values) ? values : [];
-}
-
-function isGiven(given: Given, { long, value }: Option): boolean {
-  return value === undefined
-    ? given[long] === true
-    : valuesOf(given, long).length > 0;
 }
 
 function refuseRepeats(given: Given): void {
@@ -136,75 +109,51 @@ function refuseRepeats(given: Given): void {
   }
 }
 
-const ONLY = {
-  kill: "-k only stops an instance",
-  reset: "--reset only throws away what was changed",
-};
-
-function refuseCommand(
-  kind: keyof typeof ONLY,
+/** A command that runs, or what is made or told of it instead. */
+function runOf(
   given: Given,
-  command: readonly string[],
-): void {
-  const option = OPTIONS.find((option) =>
-    option.group === "inside" && isGiven(given, option)
-  );
-  const other = option ? optionName(option) : "a command";
-  if (option === undefined && command.length === 0) return;
-  const name = kind === "kill" ? "-k" : "--reset";
-  throw new UsageError(`Cannot use ${name} with ${other}: ${ONLY[kind]}`);
-}
-
-/** A program starts a container, and does nothing else. */
-function refuseToCompile(
-  kind: "kill" | "reset" | "run",
-  { debug, detached, graphics }: ContainerSpec,
-  explains: boolean,
-): void {
-  if (graphics) {
-    throw new UsageError(
-      "Cannot use --compile with -G: what graphical programs get is looked " +
-        "up at each launch: leave -G out, or run cage",
-    );
-  }
-  const names: Record<string, boolean> = {
-    "-k": kind === "kill",
-    "--reset": kind === "reset",
-    "-d": detached === true,
-    "--debug": debug === true,
-    "--explain": explains,
-  };
-  const other = Object.keys(names).find((name) => names[name]);
-  if (other === undefined) return;
-  throw new UsageError(
-    `Cannot use --compile with ${other}: a program only starts an instance`,
-  );
-}
-
-function explained(
-  kind: "kill" | "reset" | "run",
   spec: ContainerSpec,
-  isJson: boolean,
-  isCommand: boolean,
+  argv: readonly string[],
 ): Invocation {
-  if (kind !== "run") {
-    const name = kind === "kill" ? "-k" : "--reset";
-    throw new UsageError(
-      `Cannot use --explain with ${name}: it explains what runs a command`,
-    );
+  const [file] = valuesOf(given, "compile");
+  if (file !== undefined) {
+    refuseToCompile(given);
+    return { kind: "compile", spec, file };
   }
-  const { command: [file, ...more] = [], ...others } = spec;
+  if (!given.explain) return { kind: "run", spec };
+  const { command: [program, ...more] = [], ...others } = spec;
   const isAlone = more.length === 0 && Object.keys(others).length === 0;
   return {
-    ...{ kind: "explain", spec, isJson },
-    ...(file === undefined || !isAlone || isCommand ? {} : { file }),
+    ...{ kind: "explain", spec, isJson: given.json === true },
+    ...(program === undefined || !isAlone || argv.at(-2) === "--"
+      ? {}
+      : { file: program }),
   };
 }
+
+/** A program starts an instance, and is tied to whoever runs it. */
+function refuseToCompile(given: Given): void {
+  const [long, why] = NOT_COMPILED.find(([long]) => isGiven(given, long)) ?? [];
+  if (long === undefined) return;
+  const name = optionName(OPTIONS.find((option) => option.long === long)!);
+  throw new UsageError(`Cannot use --compile with ${name}: ${why}`);
+}
+
+const NOT_COMPILED = [
+  [
+    "graphics",
+    "what graphical programs get is looked up at each launch: leave -G out, " +
+    "or run cage",
+  ],
+  ["detach", "a program waits for its command: leave -d out, or run cage"],
+  ["debug", "a program tells nothing: see what --explain tells of it"],
+  ["explain", "it is one or the other: explain the program then"],
+] as const;
 
 function refuseWithEphemeral(given: Given): void {
   const option = OPTIONS.find((option) =>
     ["upper", "work-dir", "app-dir"].includes(option.long) &&
-    isGiven(given, option)
+    isGiven(given, option.long)
   );
   if (option === undefined) return;
   throw new UsageError(

@@ -46,6 +46,7 @@ import { type Layout, layoutOf } from "./layout.ts";
 import type { Stdio } from "./process.ts";
 import { openSupervisor } from "./process_state.ts";
 import { quote } from "./quote.ts";
+import { originOf } from "./record.ts";
 import { signal } from "./signal.ts";
 import { openScript } from "./script_file.ts";
 import type { SessionBus } from "./session_bus.ts";
@@ -342,7 +343,9 @@ function createOn(
           : {}),
         ready: (pid) => {
           const { uid } = client;
-          record(writePidFile(claim, pid, { uid, privileged, noNewPrivs }));
+          const origin = originOf(layout, storage, spec.command);
+          const whose = { uid, privileged, noNewPrivs, origin };
+          record(writePidFile(claim, pid, whose));
           facts.graphics?.graphics.notes.forEach(tell);
         },
       });

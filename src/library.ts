@@ -9,16 +9,22 @@ import { close, type Ended, waitPidfd } from "../ffi/libc.ts";
 import { checkSpec } from "./check_spec.ts";
 import { findClient } from "./client.ts";
 import { CageError } from "./errors.ts";
-import { peekInstance, releaseClaim } from "./instances.ts";
+import type { Instance } from "./instance.ts";
+import { releaseClaim } from "./instances.ts";
 import * as launcher from "./launcher.ts";
 import { driveLater } from "./reactor.ts";
 import { signal as send } from "./signal.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Stdio } from "./process.ts";
 import { type StdioChoice, StdioPipes } from "./stdio.ts";
-import { untilLocked, untilReadable, type Waiting } from "./wait.ts";
+import {
+  untilLoaded,
+  untilLocked,
+  untilReadable,
+  type Waiting,
+} from "./wait.ts";
 
-export type { StdioChoice };
+export type { Instance, StdioChoice };
 
 /**
  * What a container is launched with beside its spec. One that is detached has
@@ -70,16 +76,6 @@ export interface Container {
    * @param signal The name of the signal; SIGTERM if absent.
    */
   kill(signal?: Signal): void;
-}
-
-/** An instance that runs. */
-export interface Instance {
-  /** Its name; absent for the one without. */
-  readonly name?: string;
-  /** The id of its pid 1. */
-  readonly pid: number;
-  /** The path of its pid file. */
-  readonly pidFile: string;
 }
 
 /**
@@ -172,37 +168,28 @@ export async function stop(
 }
 
 /**
- * Lists the instances whose pid files are at the default place.
+ * Lists the caller's instances, those that run and those of which changes are
+ * kept where they are by default; root gets those of everybody. What the
+ * changes take is counted.
  *
- * @returns The instances that run.
+ * @returns The instances: those that run first, each kind in the order of
+ * names. What cannot be known is absent.
+ * @throws {CageError} If it cannot be found out who calls.
  *
- * @example Their names
+ * @example Names and sizes
  * ```ts
  * import { list } from "jsr:@pepper/cage";
  *
- * for (const { name, pid } of list()) console.log(name ?? "(default)", pid);
+ * for (const { name, size, state } of await list()) {
+ *   console.log(name ?? "(default)", state, size);
+ * }
  * ```
  */
-export function list(): Instance[] {
-  const client = findClient({});
-  const { state } = client.bases;
-  return pidFiles(state).flatMap((file) => {
-    const pidFile = `${state}/${file}`;
-    const pid = peekInstance(pidFile, client);
-    if (pid === undefined) return [];
-    const named = file === "pid" ? {} : { name: file.slice(0, -".pid".length) };
-    return [{ ...named, pid, pidFile }];
-  });
-}
-
-function pidFiles(state: string): string[] {
-  try {
-    return [...Deno.readDirSync(state)].map(({ name }) => name)
-      .filter((name) => name === "pid" || /.\.pid$/.test(name)).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+export async function list(): Promise<Instance[]> {
+  return await driveLater(function* () {
+    const { findInstances } = yield* untilLoaded(import("./find_instances.ts"));
+    return yield* findInstances(findClient({}));
+  }());
 }
 
 async function begin(

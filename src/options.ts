@@ -48,6 +48,8 @@ export interface Option {
   readonly repeat?: boolean;
   /** Why a second, different value is refused, for options not repeated. */
   readonly once?: string;
+  /** The options of which one must be given with it. */
+  readonly of?: readonly string[];
   /** What the option is about. */
   readonly group: OptionGroup;
   /** What it does in a few words, for a screen of all. */
@@ -300,9 +302,20 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     long: "json",
-    brief: "with --explain, as JSON",
-    group: "about",
-    help: "with --explain, write JSON",
+    brief: "with --explain or --list, for tools",
+    of: ["explain", "list"],
+    group: "instance",
+    help: "with --explain and --list: write JSON; of --list an array of " +
+      "objects, with null for what is not known, since as a time of ISO " +
+      "8601, age in seconds, size in bytes",
+  },
+  {
+    long: "list",
+    brief: "list instances, running and stored",
+    group: "instance",
+    help: "list your instances, of root those of everybody: those that run, " +
+      "and those of which changes are kept where they are by default, with " +
+      "what the changes take",
   },
   {
     long: "no-init",
@@ -330,7 +343,15 @@ export const OPTIONS: readonly Option[] = [
     brief: "throw away what was changed inside",
     group: "instance",
     help: "throw away what was changed inside: the upper and the work " +
-      "directory, and an image that took their place",
+      "directory, and an image that took their place; asks before, on a " +
+      "terminal",
+  },
+  {
+    long: "yes",
+    brief: "with --reset, do not ask",
+    of: ["reset"],
+    group: "instance",
+    help: "with --reset: do not ask",
   },
 ];
 

@@ -7,8 +7,10 @@
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
   O_CREAT,
   O_EXCL,
+  O_NONBLOCK,
   O_RDONLY,
   O_WRONLY,
 } from "../ffi/constants.ts";
@@ -21,13 +23,14 @@ import {
   syscall,
   writeAll,
 } from "../ffi/libc.ts";
-import { O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { O_NOFOLLOW, O_TMPFILE } from "../ffi/open_flags.ts";
 import { makeDirectories } from "./make_directories.ts";
 import { timespec } from "./pid_file.ts";
 import { identify } from "./process_state.ts";
 import {
   type InstanceRecord,
   parseRecord,
+  RECORD_SIZE,
   recordPath,
   recordText,
 } from "./record.ts";
@@ -43,7 +46,8 @@ const SECOND = 1_000_000_000n;
 
 /**
  * Records an instance. The time of the last change of the file is when its pid
- * 1 began: an id that is given to another process later means nothing.
+ * 1 began: an id that is given to another process later means nothing. Should
+ * this process be killed meanwhile, there is all of the record, or none.
  *
  * @param pid The id of its pid 1.
  * @param record What is recorded.
@@ -59,12 +63,9 @@ export function writeRecord(
     mode: path === records ? 0o700 : 0o755,
   }), "it is where cage keeps what runs");
   const path = recordPath(records, pid);
-  // Of a process that had the same id. A new file is cheaper than an old one
-  // that is made empty, which some file systems write to the disk when it is
-  // closed.
-  unlink(path);
-  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-  const file = open(path, flags, 0o600);
+  // What is there is of a process that had the id before.
+  remove(path);
+  const { file, isNamed } = openNew(records, path);
   try {
     syscall("fchmod", file, 0o600);
     writeAll(file, new TextEncoder().encode(recordText(record)));
@@ -72,9 +73,28 @@ export function writeRecord(
     const time = timespec(start * SECOND);
     const times = new Uint8Array([...time, ...time]);
     syscall("utimensat", file, 0, times, 0);
+    if (!isNamed) {
+      const self = `/proc/self/fd/${file}`;
+      syscall("linkat", AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+    }
     return { ...record, start };
   } finally {
     close(file);
+  }
+}
+
+/** Some file systems have no files without a name, NFS among them. */
+function openNew(
+  records: string,
+  path: string,
+): { readonly file: number; readonly isNamed: boolean } {
+  try {
+    const file = open(records, O_WRONLY | O_TMPFILE, 0o600);
+    return { file, isNamed: false };
+  } catch (error) {
+    if (!hasErrno(error, "EOPNOTSUPP")) throw error;
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    return { file: open(path, flags, 0o600), isNamed: true };
   }
 }
 
@@ -90,7 +110,9 @@ export function findRecord(
 ): FoundRecord | undefined {
   let file: number;
   try {
-    file = open(recordPath(records, pid), O_RDONLY | O_NOFOLLOW);
+    // Where the directory is a user's, there may be anything.
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+    file = open(recordPath(records, pid), flags);
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return undefined;
     throw error;
@@ -119,17 +141,15 @@ export function removeRecord(
   pid: number,
   { start }: Pick<FoundRecord, "start">,
 ): void {
-  if (findRecord(records, pid)?.start !== start) return;
-  unlink(recordPath(records, pid));
+  if (findRecord(records, pid)?.start === start) {
+    remove(recordPath(records, pid));
+  }
 }
 
-function unlink(path: string): void {
+function remove(path: string): void {
   try {
     syscall("unlinkat", AT_FDCWD, path, 0);
   } catch (error) {
     if (!hasErrno(error, "ENOENT")) throw error;
   }
 }
-
-/** Most bytes of a record. */
-const RECORD_SIZE = 256;

@@ -17,6 +17,7 @@ import {
 } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { openNamed } from "./as_caller.ts";
+import { ask, canAsk } from "./ask.ts";
 import { isLent } from "./caller.ts";
 import { type Client, findClient } from "./client.ts";
 import { Descriptors } from "./descriptors.ts";
@@ -24,7 +25,7 @@ import { Hold, lockDirectory } from "./directories.ts";
 import { CageError, UsageError } from "./errors.ts";
 import type { LaterNamespace } from "./facts.ts";
 import { refusalOf } from "./failure.ts";
-import { claimInstance, releaseClaim } from "./instances.ts";
+import { claimInstance, findInstance, releaseClaim } from "./instances.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { startQuietly } from "./quiet_start.ts";
 import { quote } from "./quote.ts";
@@ -33,6 +34,34 @@ import type { ContainerSpec } from "./spec.ts";
 import type { PlanStep } from "./step.ts";
 import { userNamespaceFor } from "./user_namespace.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
+
+/**
+ * Asks on a terminal whether what was changed is to be thrown away. Without a
+ * terminal there is nobody to be asked.
+ *
+ * @param spec Which instance.
+ * @param stops Whether it is stopped before.
+ * @returns Nothing, if it is.
+ * @throws {UsageError} If the instance runs and is not stopped, or the answer
+ * is not yes.
+ */
+export function* confirmReset(
+  spec: ContainerSpec,
+  stops: boolean,
+): Waiting<void> {
+  if (!canAsk()) return;
+  const client = findClient(spec);
+  const layout = layoutOf(spec, client.cwd, client.bases);
+  const running = yield* findInstance(layout, client);
+  if (running !== undefined) {
+    close(running.pidfd);
+    if (!stops) throw runs();
+  }
+  const what = running === undefined ? "Throw" : "Stop the instance, and throw";
+  const question = `${what} away what was changed in ${quote(layout.upper)}?`;
+  if (yield* ask(question)) return;
+  throw new UsageError("Cannot use --reset: the answer was not yes");
+}
 
 /**
  * Throws away the upper and the work directory of an instance, and the image
@@ -50,9 +79,7 @@ export function* reset(spec: ContainerSpec): Waiting<void> {
   const claim = yield* claimInstance(layout, client);
   if (!("descriptor" in claim)) {
     close(claim.pidfd);
-    throw new UsageError(
-      "Cannot use --reset: the instance runs: stop it first, or use -k too",
-    );
+    throw runs();
   }
   try {
     using kept = new Descriptors();
@@ -74,6 +101,12 @@ export function* reset(spec: ContainerSpec): Waiting<void> {
   } finally {
     releaseClaim(claim);
   }
+}
+
+function runs(): UsageError {
+  return new UsageError(
+    "Cannot use --reset: the instance runs: stop it first, or use -k too",
+  );
 }
 
 /** unlinkat(2): what is removed is an empty directory. */

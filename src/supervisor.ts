@@ -35,6 +35,9 @@ export const COMMAND_ID = "command";
 /** The name of the process that supervises a command, see ps(1). */
 export const SUPERVISOR_NAME = "cage";
 
+/** The name of the process that is pid 1, see ps(1). */
+export const INIT_NAME = "cage-init";
+
 /** `PR_SET_NAME` of linux/prctl.h, Linux 2.6.9. */
 const PR_SET_NAME = 15;
 
@@ -121,7 +124,7 @@ export function initProgram(lock?: Argument): Program {
   return {
     buffers: { ...BUFFERS, [COMMAND_ID]: 8, orphan: SIGINFO.size },
     steps: [
-      { call: "prctl", args: [PR_SET_NAME, "cage-init", NONE, NONE, NONE] },
+      { call: "prctl", args: [PR_SET_NAME, INIT_NAME, NONE, NONE, NONE] },
       ...(lock === undefined ? [] : [unlock(lock)]),
       // A pipe must end with the command, though pid 1 is there a bit longer.
       { call: "close_range", args: [0, 0xffffffff, 0], onError: {} },

@@ -1,6 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { SIGNALS } from "../../ffi/constants.ts";
 import {
+  cageWords,
   type Context,
   descendants,
   exists,
@@ -9,10 +10,12 @@ import {
   removeScratch,
   removeStaleRecords,
   run,
+  RUN_DIRECTORY,
   sh,
   spawnCage,
   test,
   until,
+  whyNoProgram,
 } from "./support/mod.ts";
 
 /** How many launches are killed. */
@@ -60,6 +63,26 @@ test("cage leaves nothing but a stale pid file and record when it is killed", as
   // Whose pid file was removed above has a record that nobody looks for.
   removeStaleRecords();
 });
+
+test(
+  "cage leaves no part of a record when it is killed while it writes one",
+  async (t) => {
+    // The last call but the one that gives the file its name.
+    const call = "utimensat";
+    const { status } = await run([
+      ...["strace", "-f", "-qq", "-o", `${t.scratch}/trace`],
+      ...["-e", `trace=${call}`, "-e", `inject=${call}:signal=KILL`],
+      ...[...cageWords(), ...await t.options(), ...sh("true")],
+    ]);
+    assertEquals(status, 137);
+    await until(() => descendants().length === 0, "the end of a launch");
+    const pid = Deno.readTextFileSync(t.pidFile).trim();
+    assertMatch(pid, /^[0-9]+$/);
+    assertEquals(exists(`${RUN_DIRECTORY}/record/${pid}`), false);
+    assertEquals((await t.cage(["true"])).status, 0);
+  },
+  { skip: whyNoProgram("strace"), takesRoot: "traces newuidmap" },
+);
 
 /** Waits until a launch has written its pid file, or has a child. */
 async function began(pidFile: string, pid: number): Promise<void> {

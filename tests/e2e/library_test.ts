@@ -51,8 +51,9 @@ interface Handle {
 }
 
 interface Instance {
+  readonly state: string;
   readonly name?: string;
-  readonly pid: number;
+  readonly size?: number;
 }
 
 const MODULE = new URL("../../mod.ts", import.meta.url).href;
@@ -174,25 +175,26 @@ test("attach() runs a command in what runs", async (t) => {
   assertEquals((await first.status).code, 0);
 }, OPTIONS);
 
-test("list() shows what runs and stop() ends it", async (t) => {
+test("list() shows what runs and is kept, and stop() ends it", async (t) => {
   const { launch, list, stop } = await load();
   const named = async () =>
-    (await list()).filter(({ name }) => name === t.name).length;
-  assertEquals(await named(), 0);
+    (await list()).filter(({ name }) => name === t.name)
+      .map(({ size, state }) => [state, typeof size]);
+  assertEquals(await named(), []);
   const script = "trap 'exit 0' TERM; echo ready; sleep 1000 & wait";
   const spec = await specOf(t, script);
   const handle = await launch(spec, { stdin: "null", stdout: "piped" });
   await firstText(handle);
-  assertEquals(await named(), 1);
+  assertEquals(await named(), [["running", "number"]]);
   await stop(spec);
-  assertEquals(await named(), 0);
+  assertEquals(await named(), [["stored", "number"]]);
   assertEquals(exists(t.pidFile), false);
   assertEquals((await handle.status).code, 0);
   await stop(spec);
 }, OPTIONS);
 
 test("launch() makes an instance that the command line knows", async (t) => {
-  const { launch, list } = await load();
+  const { launch } = await load();
   const script = "trap 'exit 0' TERM; echo ready; sleep 1000 & wait";
   const handle = await launch(
     await specOf(t, script),
@@ -202,7 +204,7 @@ test("launch() makes an instance that the command line knows", async (t) => {
   assertEquals((await cage(["-n", t.name, "true"])).status, 0);
   assertEquals((await cage(["-k", "-n", t.name])).status, 0);
   assertEquals((await handle.status).code, 0);
-  assertEquals((await list()).some(({ name }) => name === t.name), false);
+  assertEquals(exists(t.pidFile), false);
 }, { skip: OPTIONS.skip });
 
 test("launch() rejects with a sentence and a status", async (t) => {

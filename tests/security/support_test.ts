@@ -110,6 +110,7 @@ Deno.test("What nobody named, what is written and executed is told", () => {
     `1 stat("/tmp/x", 0x1) = -1 ENOENT (No such file or directory)`,
     `1 execve("/usr/bin/mount", ["mount"], 0x1 /* 0 vars */) = 0`,
     `1 openat(AT_FDCWD</>, "/lib/x", O_RDONLY) = 3<${HOME}/x>`,
+    `1 linkat(AT_FDCWD</>, "/proc/self/fd/3", AT_FDCWD</>, "/opt/y", 0) = 0`,
   );
   assertEquals(faults, [
     "Not on the list: /etc/shadow",
@@ -118,6 +119,7 @@ Deno.test("What nobody named, what is written and executed is told", () => {
     "With root's rights: /tmp/x",
     "Executed: /usr/bin/mount",
     `With root's rights: ${HOME}/x`,
+    "Written: /opt/y",
   ]);
 });
 

@@ -34,7 +34,8 @@ const COMPILATION: Compilation = {
     directory: "/run/microcontainer",
     name: "web.pid",
     records: "/run/microcontainer/record",
-    record: '{"uid":0,"privileged":false,"noNewPrivs":false}\n',
+    record: '{"uid":0,"privileged":false,"noNewPrivs":false,"origin":{}}\n',
+    rights: '{"uid":0,"privileged":false,"noNewPrivs":false}\n',
   },
   sources: [{ path: "/srv/root", kind: "layer", isMade: false }],
   storage: {
@@ -201,11 +202,11 @@ Deno.test("wrapperProgram() gives up rights before it does anything", () => {
   ]);
 });
 
-Deno.test("compiledProgram() compares a record but for what may follow", () => {
-  const record = '{"uid":1000,"privileged":false,"noNewPrivs":true}\n';
-  const instance = { ...COMPILATION.instance, record };
+Deno.test("compiledProgram() compares rights in a record, and not what follows", () => {
+  const rights = '{"uid":1000,"privileged":false,"noNewPrivs":true}\n';
+  const instance = { ...COMPILATION.instance, rights };
   const { steps } = compiledProgram({ ...COMPILATION, instance });
-  const bytes = new Uint8Array(record.length + 4);
+  const bytes = new Uint8Array(rights.length + 4);
   for (const { args: [cell, word], call } of steps) {
     if (call !== "load" || typeof cell !== "object") continue;
     if (cell instanceof Uint8Array || !("buffer" in cell)) continue;
@@ -214,5 +215,5 @@ Deno.test("compiledProgram() compares a record but for what may follow", () => {
       .setUint32(cell.offset ?? 0, -Number(word), true);
   }
   const text = new TextDecoder().decode(bytes);
-  assertEquals(text.replaceAll("\0", ""), record.replace("}\n", ""));
+  assertEquals(text.replaceAll("\0", ""), rights.replace("}\n", ""));
 });

@@ -91,17 +91,58 @@ Deno.test("parseFlags() keeps values of -e whole", () => {
   }
 });
 
+Deno.test("parseFlags() knows list, alone and for tools", () => {
+  assertEquals(parseFlags(["--list"]), { kind: "list", isJson: false });
+  assertEquals(parseFlags(["--json", "--list"]), {
+    kind: "list",
+    isJson: true,
+  });
+  for (const others of [["-n", "x"], ["-k"], ["--reset"], ["-u", "0"]]) {
+    assertEquals(
+      messageOf("--list", ...others),
+      `Cannot use --list with ${others[0]}: --list only tells of instances, ` +
+        "of all",
+    );
+  }
+  assertEquals(
+    messageOf("--list", "ls"),
+    "Cannot use --list with a command: --list only tells of instances, of all",
+  );
+});
+
+Deno.test("parseFlags() refuses options that go with another one, alone", () => {
+  assertEquals(
+    [
+      messageOf("--json"),
+      messageOf("--yes", "-k"),
+      messageOf("--yes", "--list"),
+    ],
+    [
+      "Cannot use --json alone: it goes with --explain or --list",
+      "Cannot use --yes alone: it goes with --reset",
+      "Cannot use --yes alone: it goes with --reset",
+    ],
+  );
+});
+
+Deno.test("parseFlags() knows that there is nothing to be asked", () => {
+  const invocation = parseFlags(["--yes", "--reset"]);
+  assertEquals(invocation.kind === "reset" && invocation.isSure, true);
+});
+
 Deno.test("parseFlags() knows check and reset", () => {
   assertEquals(parseFlags(["--check", "-n", "x"]), { kind: "check" });
   assertEquals(parseFlags(["--reset", "-n", "x"]), {
     kind: "reset",
     spec: { name: "x" },
     stops: false,
+    isSure: false,
   });
   assertEquals(parseFlags(["-k", "--reset"]), {
     kind: "reset",
     spec: {},
     stops: true,
+    isSure: false,
   });
   assertThrows(
     () => parseFlags(["--reset", "ls"]),
@@ -393,11 +434,15 @@ Deno.test("parseFlags() compiles what it would run", () => {
     file: "f",
     spec: { name: "web", command: ["ls", "-l"] },
   });
-  for (const option of ["-k", "--reset", "-d", "--debug", "--explain"]) {
+  for (const option of ["-k", "--reset", "--list"]) {
     assertEquals(
       messageOf("--compile", "f", option),
-      `Cannot use --compile with ${option}: a program only starts an instance`,
+      `Cannot use --compile with ${option}: it is about what runs a command`,
     );
+  }
+  for (const option of ["-G", "-d", "--debug", "--explain"]) {
+    const message = messageOf("--compile", "f", option, "ls");
+    assertEquals(message.split(": ")[0], `Cannot use --compile with ${option}`);
   }
 });
 

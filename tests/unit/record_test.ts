@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { parseRecord, recordText } from "../../src/record.ts";
+import { layoutOf } from "../../src/layout.ts";
+import {
+  originOf,
+  parseRecord,
+  RECORD_SIZE,
+  recordText,
+} from "../../src/record.ts";
 
 const RECORD = { uid: 1000, privileged: false, noNewPrivs: true };
 
@@ -24,4 +30,46 @@ Deno.test("parseRecord() takes nothing that is not a whole record", () => {
     recordText(RECORD).slice(0, -3),
   ];
   for (const text of texts) assertEquals(parseRecord(text), undefined, text);
+});
+
+const ORIGIN = {
+  ...{ pidFile: "/run/web.pid", root: ["/a", "/b"], isNamed: true },
+  ...{ changes: "/srv/upper", command: ["sh", "-c", "a\nb"] },
+};
+
+Deno.test("recordText() leaves out what would be too long", () => {
+  const read = (origin: typeof ORIGIN) => {
+    const text = recordText({ ...RECORD, origin });
+    assertEquals(text.length <= RECORD_SIZE, true);
+    return parseRecord(text)?.origin;
+  };
+  const long = "\u00fc".repeat(RECORD_SIZE / 2);
+  const { command: _, ...short } = ORIGIN;
+  assertEquals(read(ORIGIN), ORIGIN);
+  assertEquals(read({ ...ORIGIN, command: [long] }), short);
+  assertEquals(read({ ...ORIGIN, root: [long] }), { ...short, root: [] });
+  assertEquals(read({ ...ORIGIN, pidFile: long }), undefined);
+});
+
+Deno.test("parseRecord() believes a record that says nothing of its origin", () => {
+  const odd = [
+    ...[null, 7, "x", [], {}, { ...ORIGIN, root: "/" }],
+    ...[{ ...ORIGIN, root: [7] }, { ...ORIGIN, command: "ls" }],
+    ...[{ ...ORIGIN, changes: null }, { ...ORIGIN, isNamed: 1 }],
+    { ...ORIGIN, pidFile: undefined },
+  ];
+  for (const origin of odd) {
+    assertEquals(parseRecord(JSON.stringify({ ...RECORD, origin })), RECORD);
+  }
+});
+
+Deno.test("originOf() tells where changes are kept", () => {
+  const layout = layoutOf({ name: "web", upper: "up" }, "/srv/x");
+  const changes = (kind: Parameters<typeof originOf>[1]["kind"]) =>
+    originOf(layout, { kind }).changes;
+  assertEquals(changes("directories"), "/srv/x/up");
+  assertEquals(changes("fuse"), "/srv/x/up");
+  assertEquals(changes("image"), layout.image);
+  assertEquals(changes("memory"), undefined);
+  assertEquals(originOf(layout, { kind: "fuse" }).isNamed, true);
 });

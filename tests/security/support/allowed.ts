@@ -71,7 +71,9 @@ export function faultOf(access: Access, rules: Rules): string | undefined {
     return isWorkingDirectory(access) ? undefined : tell("Nobody named it");
   }
   if (isBelow(path, SCRATCH)) return undefined;
-  if (writes) return mayWrite(path) ? undefined : tell("Written");
+  if (writes && !isGivenName(access)) {
+    return mayWrite(path) ? undefined : tell("Written");
+  }
   const isReadable = READABLE.some((known) => known.test(path));
   return isReadable || leadsToNamed || isOwn(path) || path === rules.program
     ? undefined
@@ -94,6 +96,11 @@ function isAsCaller({ as }: Access, uid: number): boolean {
 function isWorkingDirectory({ call: { name, args } }: Access): boolean {
   return name === "openat" && args[0].startsWith("AT_FDCWD") &&
     args[1] === '"."' && /\bO_PATH\b/.test(args[2]);
+}
+
+/** What a descriptor leads to was looked at when it was opened. */
+function isGivenName({ call: { name }, path }: Access): boolean {
+  return name === "linkat" && /^\/proc\/self\/fd\/[0-9]+$/.test(path);
 }
 
 /**

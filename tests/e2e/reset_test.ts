@@ -1,0 +1,118 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  cage,
+  cageOnTerminal,
+  type Child,
+  type Context,
+  exists,
+  sh,
+  spawnCage,
+  test,
+  waiting,
+  whyNoTerminal,
+} from "./support/mod.ts";
+
+const SKIP = { skip: whyNoTerminal() };
+
+function resetOnTerminal(t: Context, ...more: string[]): Child {
+  return cageOnTerminal(["--reset", "-n", t.name, ...more]);
+}
+
+function question(t: Context): RegExp {
+  const upper = RegExp.escape(`"${t.appDir}/upper"`);
+  return new RegExp(`what was changed in ${upper}\\? \\[y/N\\] `);
+}
+
+function isKept(t: Context): boolean {
+  return exists(`${t.appDir}/upper/kept`);
+}
+
+test("cage --reset asks on a terminal, and yes throws away", async (t) => {
+  for (const answer of ["y", "yes", "Y"]) {
+    await t.sh("touch /kept");
+    await using child = resetOnTerminal(t);
+    await child.seen(question(t));
+    assert(isKept(t), "It did not wait");
+    await child.write(`${answer}\n`);
+    assertEquals((await child.result).status, 0);
+    assertEquals(exists(t.appDir), false);
+  }
+}, SKIP);
+
+test("cage --reset leaves all as it is after any other answer", async (t) => {
+  await t.sh("touch /kept");
+  // The last is the end of input.
+  for (const answer of ["n\n", "\n", "yes no\n", "\x04"]) {
+    await using child = resetOnTerminal(t);
+    await child.seen(question(t));
+    await child.write(answer);
+    const { status, stdout } = await child.result;
+    assertEquals(status, 125);
+    assert(
+      stdout.endsWith("cage: Cannot use --reset: the answer was not yes\r\n"),
+      stdout,
+    );
+    assert(isKept(t), JSON.stringify(answer));
+  }
+}, SKIP);
+
+test("cage --reset leaves all as it is when Ctrl-C is pressed", async (t) => {
+  await t.sh("touch /kept");
+  await using child = resetOnTerminal(t);
+  await child.seen(question(t));
+  await child.write("\x03");
+  assertEquals((await child.result).status, 130);
+  assert(isKept(t));
+}, SKIP);
+
+test("cage --reset --yes asks nothing", async (t) => {
+  await t.sh("touch /kept");
+  const { status, stdout } = await resetOnTerminal(t, "--yes").result;
+  assertEquals([status, stdout], [0, ""]);
+  assertEquals(exists(t.appDir), false);
+}, SKIP);
+
+test("cage --reset asks nothing where there is no terminal", async (t) => {
+  await t.sh("touch /kept");
+  const result = await cage(["--reset", "-n", t.name]);
+  assertEquals(result, { status: 0, stdout: "", stderr: "" });
+  assertEquals(exists(t.appDir), false);
+});
+
+test(
+  "cage --reset refuses while the instance runs, without a question",
+  async (t) => {
+    await using running = spawnCage([
+      ...await t.options(),
+      ...waiting("touch /kept; echo ready"),
+    ]);
+    await running.seen("ready");
+    const sentence =
+      "cage: Cannot use --reset: the instance runs: stop it first, or use -k too";
+    const { status, stdout } = await resetOnTerminal(t).result;
+    assertEquals([status, stdout], [125, `${sentence}\r\n`]);
+    const result = await cage(["--reset", "--yes", "-n", t.name]);
+    assertEquals(result, { status: 125, stdout: "", stderr: `${sentence}\n` });
+    assert(isKept(t));
+    assertEquals((await running.end()).status, 0);
+  },
+  SKIP,
+);
+
+test("cage -k --reset asks before it stops the instance", async (t) => {
+  await using running = spawnCage([
+    ...await t.options(),
+    ...sh("trap 'exit 0' TERM; touch /kept; echo ready; sleep 1000 & wait"),
+  ]);
+  await running.seen("ready");
+  for (const answer of ["n", "y"]) {
+    await using child = resetOnTerminal(t, "-k");
+    await child.seen(/^Stop the instance, and throw away /m);
+    await child.write(`${answer}\n`);
+    assertEquals((await child.result).status, answer === "y" ? 0 : 125);
+    assertEquals([isKept(t), exists(t.pidFile)], [
+      ...(answer === "y" ? [false, false] : [true, true]),
+    ]);
+  }
+  await running.result;
+}, SKIP);
