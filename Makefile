@@ -16,10 +16,11 @@ RUN = $(DENO) run -A $(IMPORTS)
 
 CODE = deno.json $(wildcard main.ts mod.ts src/*.ts ffi/*.ts)
 BUILDER = $(wildcard .ci/build.ts .ci/build/*.ts .ci/offline/*)
-PACKAGES = bindfs binutils binutils-aarch64-linux-gnu busybox-static \
-	dbus-bin dbus-daemon debootstrap e2fsprogs fish fuse-overlayfs fuse3 mandoc \
-	pulseaudio pulseaudio-utils qemu-user-static strace uidmap wayland-utils \
-	weston x11-utils xauth xdg-dbus-proxy xterm xvfb zsh
+PACKAGES = attr bindfs binutils binutils-aarch64-linux-gnu busybox-static \
+	dbus-bin dbus-daemon debootstrap e2fsprogs fish fuse-overlayfs fuse3 git \
+	mandoc patch pulseaudio pulseaudio-utils python3 qemu-user-static rsync \
+	strace uidmap wayland-utils weston x11-utils xauth xdg-dbus-proxy xterm xvfb \
+	zsh
 PAGES = man/man1/cage.1 bash-completion/completions/cage \
 	zsh/site-functions/_cage fish/vendor_completions.d/cage.fish
 PEERS = bubblewrap busybox-static crun firejail hyperfine podman runc \

@@ -75,6 +75,18 @@ async function run(argv: readonly string[]): Promise<number> {
     case "explain":
       console.log(await explain(invocation));
       return 0;
+    case "diff": {
+      const { diff } = await import("./src/diff.ts");
+      return await drive(diff(invocation.spec, invocation.wish));
+    }
+    case "apply": {
+      const { apply } = await import("./src/apply.ts");
+      return await drive(apply(invocation.spec, invocation.wish));
+    }
+    case "export": {
+      const { exportTar } = await import("./src/export.ts");
+      return await drive(exportTar(invocation.spec, invocation.wish));
+    }
     case "help":
     case "usage":
     case "version": {

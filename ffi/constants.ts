@@ -31,6 +31,8 @@ export const AT_FDCWD: number = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 /** Follow a symbolic link at the end of the path, linkat(2), Linux 2.6.18. */
 export const AT_SYMLINK_FOLLOW = 0x400;
+/** unlinkat(2): what is removed is an empty directory, Linux 2.6.16. */
+export const AT_REMOVEDIR = 0x200;
 /** An empty path means the descriptor itself, Linux 2.6.39. */
 export const AT_EMPTY_PATH = 0x1000;
 /** Every mount below too: open_tree(2), mount_setattr(2), Linux 5.2. */

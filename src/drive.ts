@@ -20,7 +20,7 @@ import { CageError } from "./errors.ts";
 import type { DescriptorWait, Waiting } from "./wait.ts";
 
 /** Signals that end a program which does not handle them. */
-const ENDING: readonly number[] = [
+export const ENDING: readonly number[] = [
   SIGNALS.SIGHUP,
   SIGNALS.SIGINT,
   SIGNALS.SIGQUIT,

@@ -41,6 +41,14 @@ export const EXAMPLES: readonly Example[] = [
     command: "cage --ephemeral -v /srv/data:/data:ro -- ls /data",
   },
   {
+    text: "What was changed in an instance, as a patch",
+    command: "cage -n web --diff --patch /etc",
+  },
+  {
+    text: "Keep that: carry it over to the root file system below",
+    command: "cage -n web --apply /etc",
+  },
+  {
     text: "Stop an instance, and throw away what was changed in it",
     command: "cage -k --reset -n web",
   },

@@ -4,14 +4,24 @@
  * @module
  */
 
+import type { ApplyWish } from "./apply.ts";
 import { checkSpec } from "./check_spec.ts";
+import type { DiffWish } from "./diff.ts";
 import { UsageError } from "./errors.ts";
+import type { ExportWish } from "./export.ts";
 import { collect, type Given, isGiven, valuesOf } from "./given.ts";
 import { splitLayers } from "./layers.ts";
 import { optionName, OPTIONS } from "./options.ts";
 import { quote } from "./quote.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { checkVerb, verbOf } from "./verbs.ts";
+import {
+  applyWish,
+  checkVerb,
+  diffWish,
+  exportWish,
+  takesPaths,
+  verbOf,
+} from "./verbs.ts";
 import { parseVolume } from "./volumes.ts";
 import { splitWords } from "./words.ts";
 
@@ -50,6 +60,24 @@ export type Invocation =
     /** Whether it is for tools. */
     readonly isJson: boolean;
   }
+  | {
+    readonly kind: "diff";
+    readonly spec: ContainerSpec;
+    /** The paths that are asked for, and how they are told. */
+    readonly wish: DiffWish;
+  }
+  | {
+    readonly kind: "apply";
+    readonly spec: ContainerSpec;
+    /** Which changes are carried over, and where to. */
+    readonly wish: ApplyWish;
+  }
+  | {
+    readonly kind: "export";
+    readonly spec: ContainerSpec;
+    /** What is written, and where to. */
+    readonly wish: ExportWish;
+  }
   | { readonly kind: "run"; readonly spec: ContainerSpec };
 
 /**
@@ -82,7 +110,8 @@ export function parseFlags(argv: readonly string[]): Invocation {
   const verb = verbOf(given);
   checkVerb(verb, given, words.command);
   if (given.ephemeral) refuseWithEphemeral(given);
-  const spec = toSpec(given, words.command);
+  const paths = takesPaths(verb) ? words.command : [];
+  const spec = toSpec(given, takesPaths(verb) ? [] : words.command);
   switch (verb) {
     case undefined:
       return runOf(given, spec, argv);
@@ -94,6 +123,12 @@ export function parseFlags(argv: readonly string[]): Invocation {
       const [stops, isSure] = [given.kill === true, given.yes === true];
       return { kind: verb, spec, stops, isSure };
     }
+    case "diff":
+      return { kind: verb, spec, wish: diffWish(given, paths) };
+    case "apply":
+      return { kind: verb, spec, wish: applyWish(given, paths) };
+    case "export":
+      return { kind: verb, spec, wish: exportWish(given) };
   }
 }
 

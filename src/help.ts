@@ -5,7 +5,13 @@
  */
 
 import { EXAMPLES } from "./examples.ts";
-import { GROUPS, type Option, OPTIONS, spellings } from "./options.ts";
+import {
+  GROUPS,
+  type Option,
+  optionName,
+  OPTIONS,
+  spellings,
+} from "./options.ts";
 import { wrap } from "./wrap.ts";
 
 /** How the program is called. */
@@ -18,7 +24,8 @@ const OPTION_INDENT = " ".repeat(4);
 const TEXT_INDENT = " ".repeat(8);
 
 /**
- * Writes the help of one screen: a line for each option.
+ * Writes the help of one screen: a line for each option, on which those are
+ * that go only with it.
  *
  * @returns The text, without a newline at its end.
  *
@@ -31,7 +38,8 @@ const TEXT_INDENT = " ".repeat(8);
  * ```
  */
 export function usageText(): string {
-  const rows = OPTIONS.map((option) => [headOf(option), option.brief]);
+  const rows = OPTIONS.filter(({ of }) => of === undefined)
+    .map((option) => [headOf(option), briefOf(option)]);
   const width = Math.max(...rows.map(([head]) => head.length)) + 2;
   return [
     `Usage: ${USAGE}`,
@@ -98,4 +106,10 @@ function optionHelp(option: Option): string {
 function headOf({ long, short, value }: Option): string {
   const letter = short === undefined ? "    " : `-${short}, `;
   return `${letter}--${long}${value === undefined ? "" : ` ${value}`}`;
+}
+
+function briefOf({ brief, long }: Option): string {
+  const others = OPTIONS.filter(({ of }) => of?.includes(long))
+    .map((option) => optionName(option));
+  return others.length === 0 ? brief : `${brief}; ${others.join(", ")}`;
 }

@@ -8,7 +8,12 @@
  * What an option is about. Those of "inside" say how a command runs, so they
  * have no meaning where no command does.
  */
-export type OptionGroup = "instance" | "storage" | "inside" | "about";
+export type OptionGroup =
+  | "instance"
+  | "storage"
+  | "inside"
+  | "changes"
+  | "about";
 
 /**
  * The groups of options, in the order of help.
@@ -30,6 +35,7 @@ export const GROUPS: readonly {
   { group: "instance", title: "Which instance" },
   { group: "storage", title: "Where files come from and changes are kept" },
   { group: "inside", title: "How the command runs" },
+  { group: "changes", title: "What was changed inside" },
   { group: "about", title: "About cage" },
 ];
 
@@ -279,6 +285,71 @@ export const OPTIONS: readonly Option[] = [
       "result, and how long it took",
   },
   {
+    long: "diff",
+    brief: "tell what was changed",
+    group: "changes",
+    help:
+      "tell what was changed inside against the lower directories, in all " +
+      "or in the paths that are named; needs the -l of the instance",
+  },
+  {
+    long: "stat",
+    brief: "with --diff, sums alone",
+    of: ["diff"],
+    group: "changes",
+    help: "with --diff, only how many there are of each kind",
+  },
+  {
+    long: "patch",
+    brief: "with --diff, a patch of text files",
+    of: ["diff"],
+    group: "changes",
+    help: "with --diff, what text files had and have, as a patch",
+  },
+  {
+    long: "apply",
+    brief: "carry changes to lowerdir",
+    group: "changes",
+    help: "carry what was changed inside over to the lower directory, all or " +
+      "the paths that are named, with the rights of the caller; asks before",
+  },
+  {
+    long: "to",
+    brief: "with --apply, another directory than the lower one",
+    completion: "directory",
+    value: "directory",
+    once: "changes are carried over to one directory",
+    of: ["apply"],
+    group: "changes",
+    help: "with --apply, another directory than the lower one",
+  },
+  {
+    long: "force",
+    brief: "with --apply, replace what was changed below",
+    of: ["apply"],
+    group: "changes",
+    help:
+      "with --apply, replace also what was changed in the lower directory " +
+      "after the instance had copied it",
+  },
+  {
+    long: "export",
+    brief: "write what is inside into a tar file",
+    completion: "file",
+    value: "file",
+    once: "there is one file",
+    group: "changes",
+    help: 'write what is inside into a tar file, to standard output for "-"; ' +
+      "needs the -l of the instance",
+  },
+  {
+    long: "changes",
+    brief: "with --export, only what was changed",
+    of: ["export"],
+    group: "changes",
+    help: "with --export, only what was changed, as a layer of an OCI image",
+  },
+  {
     long: "ephemeral",
     brief: "keep the upper directory in memory",
     group: "storage",
@@ -302,12 +373,13 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     long: "json",
-    brief: "with --explain or --list, for tools",
-    of: ["explain", "list"],
+    brief: "with --explain, --list or --diff, for tools",
+    of: ["explain", "list", "diff"],
     group: "instance",
-    help: "with --explain and --list: write JSON; of --list an array of " +
-      "objects, with null for what is not known, since as a time of ISO " +
-      "8601, age in seconds, size in bytes",
+    help: "with --explain, --list and --diff: write JSON; of --diff one " +
+      "object on each line; of --list an array of objects, with null for " +
+      "what is not known, since as a time of ISO 8601, age in seconds, size " +
+      "in bytes",
   },
   {
     long: "list",
@@ -348,10 +420,10 @@ export const OPTIONS: readonly Option[] = [
   },
   {
     long: "yes",
-    brief: "with --reset, do not ask",
-    of: ["reset"],
+    brief: "with --reset or --apply, do not ask",
+    of: ["reset", "apply"],
     group: "instance",
-    help: "with --reset: do not ask",
+    help: "with --reset and --apply, do not ask",
   },
 ];
 

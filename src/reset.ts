@@ -6,7 +6,7 @@
 
 import { basename, dirname } from "@std/path";
 import { Block } from "../ffi/block.ts";
-import { AT_FDCWD, O_PATH, O_RDONLY } from "../ffi/constants.ts";
+import { AT_FDCWD, AT_REMOVEDIR, O_PATH, O_RDONLY } from "../ffi/constants.ts";
 import {
   close,
   hasErrno,
@@ -108,9 +108,6 @@ function runs(): UsageError {
     "Cannot use --reset: the instance runs: stop it first, or use -k too",
   );
 }
-
-/** unlinkat(2): what is removed is an empty directory. */
-const AT_REMOVEDIR = 0x200;
 
 /** Where directories are, and what keeps them open. */
 interface Place {

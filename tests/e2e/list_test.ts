@@ -450,6 +450,6 @@ test("cage --list goes with nothing but --json", async (t) => {
   );
   assertEquals(
     await said("--json"),
-    "cage: Cannot use --json alone: it goes with --explain or --list\n",
+    "cage: Cannot use --json alone: it goes with --explain, --list or --diff\n",
   );
 });

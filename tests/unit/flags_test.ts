@@ -118,9 +118,9 @@ Deno.test("parseFlags() refuses options that go with another one, alone", () => 
       messageOf("--yes", "--list"),
     ],
     [
-      "Cannot use --json alone: it goes with --explain or --list",
-      "Cannot use --yes alone: it goes with --reset",
-      "Cannot use --yes alone: it goes with --reset",
+      "Cannot use --json alone: it goes with --explain, --list or --diff",
+      "Cannot use --yes alone: it goes with --reset or --apply",
+      "Cannot use --yes alone: it goes with --reset or --apply",
     ],
   );
 });
@@ -475,4 +475,19 @@ Deno.test("parseFlags() refuses --explain where no command runs", () => {
   }
   assertThrows(() => parseFlags(["--json"]), UsageError, "--explain");
   assertThrows(() => parseFlags(["--explain=x"]), UsageError, "=json");
+});
+
+Deno.test("parseFlags() takes the words after --diff and --apply for paths", () => {
+  assertEquals(parseFlags(["-n", "web", "--diff", "--stat", "/etc", "x"]), {
+    kind: "diff",
+    spec: { name: "web" },
+    wish: {
+      ...{ paths: ["/etc", "x"], isStat: true, isPatch: false, isJson: false },
+    },
+  });
+  assertEquals(parseFlags(["--apply", "--to", "/srv", "--yes", "--", "-x"]), {
+    kind: "apply",
+    spec: {},
+    wish: { paths: ["-x"], to: "/srv", isSure: true, isForced: false },
+  });
 });

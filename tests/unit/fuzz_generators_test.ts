@@ -10,7 +10,7 @@ import { longWord, oddWord, shortened } from "../fuzz/values.ts";
 import type { Random } from "./seeded.ts";
 
 /** How many cases each property is looked for in. */
-const MANY = 400;
+const MANY = 800;
 
 function many<T>(make: (random: Random) => T): T[] {
   return Array.from({ length: MANY }, (_, n) => make(randomOf(1, n)));

@@ -54,21 +54,30 @@ Deno.test("helpText() has every option once, in its group, and ends with example
   for (const { command } of EXAMPLES) assertStringIncludes(text, command);
 });
 
-Deno.test("usageText() is a line of 80 columns for each option", () => {
+Deno.test("usageText() is a line of 80 columns for each option, with those that go with it", () => {
   const lines = usageText().split("\n");
   for (const line of lines) assert(line.length <= 80, line);
+  const own = OPTIONS.filter(({ of }) => of === undefined);
   assertEquals(
     lines.filter((line) => /^ {2}(-.| {2}).*--/.test(line)).length,
-    OPTIONS.length,
+    own.length,
   );
+  for (const { long, of } of OPTIONS) {
+    for (const other of of ?? []) {
+      const line = lines.find((line) => line.includes(`--${other} `));
+      assertStringIncludes(line ?? "", `--${long}`);
+    }
+  }
 });
+
+const KINDS = ["apply", "diff", "reset", "run"];
 
 Deno.test("EXAMPLES are command lines that are understood", () => {
   for (const { command } of EXAMPLES) {
     const [, ...words] = command.replaceAll(/"\$\(id -[ug]\)"/g, "0").split(
       " ",
     );
-    assert(["reset", "run"].includes(parseFlags(words).kind), command);
+    assert(KINDS.includes(parseFlags(words).kind), command);
   }
 });
 

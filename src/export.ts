@@ -1,0 +1,276 @@
+/**
+ * Writes what a container has, or what was changed in it, into a tar file.
+ *
+ * @module
+ */
+
+import { O_CREAT, O_PATH, O_WRONLY } from "../ffi/constants.ts";
+import { readLink, statEntry } from "../ffi/entries.ts";
+import {
+  close,
+  hasErrno,
+  open,
+  read,
+  syscall,
+  SyscallError,
+  writeAll,
+} from "../ffi/libc.ts";
+import { type ChangedCage, onChanges, openChanged } from "./changed_cage.ts";
+import { typeOf } from "./changes.ts";
+import { quotedName } from "./byte_names.ts";
+import { Descriptors } from "./descriptors.ts";
+import { CageError } from "./errors.ts";
+import { refusalOf } from "./failure.ts";
+import { absolute, STORAGE_BASE } from "./layout.ts";
+import { attributesOf, type Found, openReadable } from "./layer_view.ts";
+import { OPAQUE_FILE, WHITEOUT_PREFIX } from "./overlay_marks.ts";
+import type { OwnIds } from "./own_ids.ts";
+import { Progress } from "./progress.ts";
+import { quote } from "./quote.ts";
+import type { ContainerSpec } from "./spec.ts";
+import {
+  padding,
+  TAR_END,
+  tarHead,
+  type TarMember,
+  type TarType,
+} from "./tar.ts";
+import type { Waiting } from "./wait.ts";
+import { type MergedEntry, walkMerged } from "./walk_merged.ts";
+
+/** What is written, and where to. */
+export interface ExportWish {
+  /** The path of the file; `-` for the standard output. */
+  readonly file: string;
+  /** Whether only what was changed is written, as a layer of an image. */
+  readonly isLayer: boolean;
+}
+
+/**
+ * Writes the file.
+ *
+ * @param spec Which container.
+ * @param wish What is written, and where to.
+ * @returns The exit status.
+ * @throws {CageError} If something cannot be read or written.
+ */
+export function exportTar(
+  spec: ContainerSpec,
+  { file, isLayer }: ExportWish,
+): Waiting<number> {
+  return onChanges(OPTION, spec, false, (client, found) => {
+    using kept = new Descriptors();
+    const cage = openChanged(OPTION, found, client, kept);
+    using _lower = cage.lower;
+    const to = file === "-"
+      ? 1
+      : kept.keep(openFile(absolute(file, found.cwd)));
+    const closed = closedPlaces(found, client.bases.storage, kept);
+    const isClosed = ({ stat }: Found) =>
+      closed.has(stat.id) ||
+      (client.standing === "rootless" && !isOnFirst(stat.id, cage));
+    try {
+      const isOutput = idOf(to);
+      write(new TarWriter(to), { ...cage, isLayer, isClosed }, isOutput);
+    } catch (error) {
+      if (!hasErrno(error, "EPIPE") && !hasErrno(error, "ENOSPC")) throw error;
+      throw refusalOf(
+        `Cannot write ${quote(file)}`,
+        error as SyscallError,
+        "what was written is not whole",
+      );
+    }
+    return 0;
+  });
+}
+
+const OPTION = "--export";
+
+function openFile(path: string): number {
+  try {
+    const file = open(path, O_WRONLY | O_CREAT, 0o666);
+    syscall("ftruncate", file, 0);
+    return file;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    // There is nothing to be cut off of a pipe or a device.
+    if (error.call === "ftruncate" && hasErrno(error, "EINVAL")) {
+      return open(path, O_WRONLY);
+    }
+    throw refusalOf(`Cannot write ${quote(path)}`, error);
+  }
+}
+
+/** Places that a container does not show: those where containers are kept. */
+function closedPlaces(
+  { layout: { appDir, upper, work } }: OwnIds,
+  storage: string,
+  kept: Descriptors,
+): ReadonlySet<string> {
+  const ids = [STORAGE_BASE, storage, appDir, upper, work].flatMap((path) => {
+    try {
+      return [idOf(kept.keep(open(path, O_PATH)))];
+    } catch (error) {
+      if (error instanceof SyscallError) return [];
+      throw error;
+    }
+  });
+  return new Set(ids);
+}
+
+/** What another file cannot have at the same time. */
+function idOf(file: number): string {
+  return statEntry(file, "")?.id ?? "";
+}
+
+/** A user's lower layer is a tree of mounts, of which the first is written. */
+function isOnFirst(id: string, { lower, upper }: ChangedCage): boolean {
+  const device = (id: string) => id.replace(/:[0-9]+$/, "");
+  const known = [
+    lower.lookup(".")?.stat.id,
+    upper === undefined ? undefined : statEntry(upper, ".")?.id,
+  ];
+  return known.some((other) => other && device(other) === device(id));
+}
+
+function write(
+  tar: TarWriter,
+  walked: Parameters<typeof walkMerged>[0],
+  output: string,
+): void {
+  const links = new Map<string, string>();
+  const closed: string[] = [];
+  let sockets = 0;
+  {
+    using progress = new Progress("files");
+    for (const entry of walkMerged(walked)) {
+      progress.next();
+      const { is, isOpaque, path } = entry;
+      if (is === undefined) tar.mark(whiteoutOf(path));
+      else if (typeOf(is.stat) === "socket") sockets++;
+      else if (is.stat.id !== output) {
+        const isWritten = writeMember(tar, entry, is, links, walked.marks);
+        if (!isWritten) closed.push(path);
+      }
+      if (isOpaque) tar.mark(`${path}/${OPAQUE_FILE}`);
+    }
+  }
+  tar.end();
+  if (sockets > 0) tell(sockets);
+  if (closed.length > 0) throw notAll(closed);
+}
+
+function tell(sockets: number): void {
+  const what = sockets === 1 ? "1 socket was" : `${sockets} sockets were`;
+  const line = `cage: ${what} left out: a tar file has no form for it\n`;
+  writeAll(2, new TextEncoder().encode(line));
+}
+
+function notAll(paths: readonly string[]): CageError {
+  const list = paths.map((path) => `  ${quotedName(`/${path}`)}`);
+  return new CageError(
+    "Cannot write all files: these were left out, which you cannot read:\n" +
+      list.join("\n"),
+  );
+}
+
+function whiteoutOf(path: string): string {
+  const at = path.lastIndexOf("/") + 1;
+  return `${path.slice(0, at)}${WHITEOUT_PREFIX}${path.slice(at)}`;
+}
+
+/** Writes a member, unless the caller may not read it. */
+function writeMember(
+  tar: TarWriter,
+  { content, path }: MergedEntry,
+  is: Found,
+  links: Map<string, string>,
+  marks: Parameters<typeof walkMerged>[0]["marks"],
+): boolean {
+  const { gid, id, mode, modified, nlink, rdev, uid } = is.stat;
+  const type = typeOf(is.stat) as TarType;
+  const isDirectory = type === "directory";
+  const common = {
+    path: isDirectory ? `${path || "."}/` : path,
+    ...{ mode, uid, gid, modified },
+  };
+  const first = links.get(id);
+  if (!isDirectory && nlink > 1) {
+    if (first !== undefined) {
+      tar.member({ ...common, type: "hardlink", size: 0, target: first });
+      return true;
+    }
+  }
+  const isFile = type === "file" && content !== undefined;
+  const file = isFile ? openReadable(content) : undefined;
+  if (isFile && file === undefined) return false;
+  if (!isDirectory && nlink > 1) links.set(id, path);
+  const head = {
+    ...{ ...common, type, attributes: attributesOf(is, marks) },
+    size: isFile ? content.stat.size : 0,
+    ...(type === "link" ? { target: readLink(is.directory, is.name) } : {}),
+    ...(type === "char" || type === "block" ? { rdev } : {}),
+  };
+  try {
+    tar.member(head, file);
+  } finally {
+    if (file !== undefined) close(file);
+  }
+  return true;
+}
+
+/** As much as is written at once. */
+const CHUNK = 0x40000;
+
+/** Writes members into a file. */
+class TarWriter {
+  readonly #to: number;
+  readonly #buffer = new Uint8Array(CHUNK);
+  readonly #part = new Uint8Array(CHUNK);
+  #used = 0;
+
+  constructor(to: number) {
+    this.#to = to;
+  }
+
+  /** Writes an empty file of root's, as OCI's layers have them. */
+  mark(path: string): void {
+    const owner = { mode: 0o600, uid: 0, gid: 0 };
+    this.member({ ...owner, path, type: "file", size: 0, modified: 0n });
+  }
+
+  member(member: TarMember, file?: number): void {
+    this.#add(tarHead(member));
+    if (file === undefined || member.size === 0) return;
+    this.#copy(file, member.size);
+    this.#add(new Uint8Array(padding(member.size)));
+  }
+
+  end(): void {
+    this.#add(TAR_END);
+    this.#flush();
+  }
+
+  /** Of one that is written to meanwhile, as much as was said before. */
+  #copy(file: number, size: number): void {
+    for (let left = size; left > 0;) {
+      const part = this.#part.subarray(0, Math.min(left, CHUNK));
+      const got = read(file, part);
+      if (got === 0) part.fill(0);
+      this.#add(part.subarray(0, got || part.length));
+      left -= got || part.length;
+    }
+  }
+
+  #add(bytes: Uint8Array): void {
+    if (this.#used + bytes.length > CHUNK) this.#flush();
+    if (bytes.length > CHUNK) return writeAll(this.#to, bytes);
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
+  #flush(): void {
+    writeAll(this.#to, this.#buffer.subarray(0, this.#used));
+    this.#used = 0;
+  }
+}
