@@ -105,10 +105,13 @@ async function run(argv: readonly string[]): Promise<number> {
 async function explain(
   { file, isJson, spec }: Invocation & { readonly kind: "explain" },
 ): Promise<string> {
+  const { safeJson } = await import("./ffi/json.ts");
   if (file !== undefined) {
     const { explainFile } = await import("./src/explain_file.ts");
     const lines = explainFile(file);
-    if (lines !== undefined) return isJson ? json({ lines }) : lines.join("\n");
+    if (lines !== undefined) {
+      return isJson ? safeJson({ lines }, 2) : lines.join("\n");
+    }
   }
   const { explainCall } = await import("./src/explain_call.ts");
   const explained = await import("./src/explained.ts");
@@ -116,12 +119,8 @@ async function explain(
   noteSignals();
   const call = await drive(explainCall(spec));
   return isJson
-    ? json(explained.explainedValue(call))
+    ? safeJson(explained.explainedValue(call), 2)
     : explained.explainedLines(call).join("\n");
-}
-
-function json(value: unknown): string {
-  return JSON.stringify(value, null, 2);
 }
 
 /** With a supervisor of its own, the command needs this process no more. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { safeJson } from "./json.ts";
 import type { Argument, Program, Step } from "./step.ts";
 
 /** Longest copy of bytes that is shown in full. */
@@ -113,7 +114,7 @@ function line(step: Step): string {
  */
 export function plainText(arg: Argument): string {
   if (typeof arg === "number" || typeof arg === "bigint") return number(arg);
-  if (typeof arg === "string") return JSON.stringify(arg);
+  if (typeof arg === "string") return safeJson(arg);
   if (arg instanceof Uint8Array) return bytes(arg);
   if ("result" in arg) return `$${arg.result}`;
   if ("buffer" in arg) {
@@ -121,7 +122,7 @@ export function plainText(arg: Argument): string {
   }
   if ("header" in arg) return `&header+${arg.header}`;
   if ("words" in arg) return `{${arg.words.map(plainText).join(", ")}}`;
-  return `[${arg.map((text) => JSON.stringify(text)).join(", ")}]`;
+  return `[${arg.map((text) => safeJson(text)).join(", ")}]`;
 }
 
 /** Flags are easier to read in hexadecimal, small numbers are not. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { safeJson } from "../ffi/json.ts";
 import { jsonName, shownName } from "./byte_names.ts";
 import { type Change, type Entry, typeOf } from "./changes.ts";
 
@@ -148,7 +149,7 @@ export function changeJson(change: Change): string {
     change;
   const name = (key: string, value?: string) =>
     value === undefined ? {} : jsonName(key, value);
-  return JSON.stringify({
+  return safeJson({
     kind,
     ...jsonName("path", path),
     ...(aspects.length === 0 ? {} : { aspects }),
@@ -283,7 +284,7 @@ export class ChangeSummary {
    * @returns One object on one line, without a newline.
    */
   json(): string {
-    return JSON.stringify({
+    return safeJson({
       ...Object.fromEntries(this.#sorted()),
       changedBelow: this.#stale,
     });

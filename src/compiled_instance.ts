@@ -61,7 +61,7 @@ export const INSTANCE_BUFFERS = {
  *   name: "pid",
  *   records: "/run/x/record",
  *   record: "{}\n",
- *   rights: "{}\n",
+ *   rights: '{"uid":0}\n',
  * });
  * assert(steps.some(({ call }) => call === "flock"));
  * ```

@@ -63,7 +63,7 @@ const STATX_UID = 8;
  *   name: "pid",
  *   records: "/run/x/record",
  *   record: "{}\n",
- *   rights: "{}\n",
+ *   rights: '{"uid":0}\n',
  * });
  * assertEquals(first.args[1], "/run/x");
  * ```

@@ -59,7 +59,7 @@ export const PATIENCE = 1000;
  *   name: "pid",
  *   records: "/run/x/record",
  *   record: "{}\n",
- *   rights: "{}\n",
+ *   rights: '{"uid":0}\n',
  * });
  * assert(steps.some(({ call }) => call === "pidfd_open"));
  * ```

@@ -9,6 +9,7 @@ import {
   readProgram,
   type ReadStep,
 } from "../ffi/read_elf.ts";
+import { safeJson } from "../ffi/json.ts";
 import { unpackLz4 } from "../ffi/lz4.ts";
 import { isOwnCall } from "../ffi/calls.ts";
 import { errnoName } from "../ffi/errno.ts";
@@ -116,10 +117,10 @@ function argument(
   if (isResult(index)) return `$${program.resultOf(value) ?? "?"}`;
   const text = program.textAt(value);
   const isText = !isOwnCall(call) || ["find", "store"].includes(call);
-  if (isText && text) return JSON.stringify(text);
+  if (isText && text) return safeJson(text);
   const vector = program.vectorAt(value);
   if (vector !== undefined) {
-    return `[${vector.map((one) => JSON.stringify(one)).join(", ")}]`;
+    return `[${vector.map((one) => safeJson(one)).join(", ")}]`;
   }
   return program.isInside(value)
     ? `&0x${value.toString(16)}`

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { safeJson } from "../ffi/json.ts";
 import { ageText, sizeText } from "./amounts.ts";
 import type { Instance } from "./instance.ts";
 import { quote } from "./quote.ts";
@@ -95,29 +96,19 @@ export function instanceJson(
     const { changes, command, name, pid, pidFile, root, size, since } =
       instance;
     const age = since === undefined ? undefined : ageOf(instance, now);
-    const text = JSON.stringify({
+    return safeJson({
       name: name ?? null,
       ...{ state: instance.state, uid: instance.uid, pid: pid ?? null },
       ...{ pidFile: pidFile ?? null, since: since?.toISOString() ?? null },
       ...{ age: age ?? null, size: size ?? null, changes: changes ?? null },
       ...{ root: root ?? null, command: command ?? null },
     });
-    // JSON has more characters as they are than a terminal takes for text.
-    return text.replace(UNSAFE, escapeUnits);
   });
   return lines.length === 0 ? "[]" : `[\n${lines.join(",\n")}\n]`;
 }
 
 /** What stands for what is not known. */
 const NOTHING = "-";
-
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-function escapeUnits(character: string): string {
-  return [...Array(character.length).keys()].map((index) =>
-    `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`
-  ).join("");
-}
 
 function headOf(hasUser: boolean): string[] {
   const first = ["NAME", "STATE", "PID", "AGE", "SIZE"];

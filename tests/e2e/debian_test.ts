@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { aptProxies } from "./support/apt.ts";
+import { parseDiff, walkMerged } from "./support/merged.ts";
 import {
   cage,
   debianRoot,
@@ -85,17 +86,24 @@ test("cage installs a package on a root of debootstrap", async (t) => {
   const root = await debianRoot();
   const state = () => output(["sha256sum", `${root}/var/lib/dpkg/status`]);
   const before = await state();
-  const options = [...await proxyOptions(), "-l", root, "-n", t.name];
+  const app = `${t.scratch}/app`;
+  const instance = ["-l", root, "-n", t.name, "-a", app];
+  const options = [...await proxyOptions(), ...instance];
   const { status, stdout, stderr } = await cage(
     [...options, ...install("hello")],
     PATIENT,
   );
   assertEquals(status, 0, stdout + stderr);
+  const told = await cage([...instance, "--diff", "--json"]);
+  assertEquals([told.status, told.stderr], [0, ""]);
+  assertStringIncludes(told.stdout, '"path":"/usr/bin/hello"');
+  const layers = { lower: root, upper: `${app}/upper` };
+  assertEquals(parseDiff(told.stdout), await walkMerged(layers));
   const again = await cage([...options, "hello"]);
   assertEquals([again.status, again.stdout], [0, "Hello, world!\n"]);
   assertEquals(await state(), before);
   assertEquals(exists(`${root}/usr/bin/hello`), false);
-}, { skip: whyNoDebian() });
+}, { skip: whyNoDebian() ?? whyNoProgram("python3") });
 
 test("cage adds a user with Debian's own programs", async (t) => {
   const root = await debianRoot();

@@ -83,7 +83,7 @@ test(
     assertEquals(begun.status, 0, begun.stderr);
     const shared = await cage([...call, ...ASK_AND_COUNT], options);
     assertEquals(shared.stdout, "1\n1\n", shared.stderr);
-    assertEquals((await cage(["-n", t.name, "-k"])).status, 0);
+    assertEquals((await cage(["-n", t.name, "-k"], options)).status, 0);
     const left = [...Deno.readDirSync(desktop.runtime)].map(({ name }) => name);
     assertEquals(left.filter((name) => name.startsWith("cage")), []);
   },

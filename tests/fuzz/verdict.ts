@@ -99,8 +99,9 @@ function faultsOfStatus(status: number, { statuses }: Allowed): string[] {
     : [`It ended with ${status}, which nothing gives`];
 }
 
-/** What -G says before the command runs. */
-const NOTES = /^cage: (?:No [\w ]+ for (?:-G|--dbus): |".*" is closed to -u )/;
+/** What -G says before the command runs, and --debug when it does. */
+const NOTES =
+  /^cage: (?:No [\w ]+ for (?:-G|--dbus): |".*" is closed to -u |\d+\.\d{6} \w+: \w+\()/;
 
 function faultsOfMessages({ status, stderr }: Ending): string[] {
   const lines = stderr.split("\n");
