@@ -50,8 +50,14 @@ import {
   withMessages,
 } from "./compiled_messages.ts";
 import { withoutLabels } from "./compiled_labels.ts";
+import { stay, withFreed } from "./compiled_memory.ts";
 import { type CompiledScript, scriptSteps } from "./compiled_script.ts";
-import { hideStep, START_BUFFERS, startSteps } from "./compiled_start.ts";
+import {
+  hideStep,
+  STACK,
+  START_BUFFERS,
+  startSteps,
+} from "./compiled_start.ts";
 import { closeRange, type CompiledStep, prefixed } from "./compiled_step.ts";
 import {
   CONSOLE_BUFFERS,
@@ -78,7 +84,7 @@ import {
 } from "./plan.ts";
 import { endWithParent, type Execution, startProcess } from "./process.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { label, NONE, type PlanStep } from "./step.ts";
+import { goTo, label, NONE, type PlanStep } from "./step.ts";
 import type { Storage } from "./storage.ts";
 import { COMMAND_ID, initProgram, supervisorProgram } from "./supervisor.ts";
 import { wayDown } from "./way_down.ts";
@@ -111,15 +117,19 @@ export interface Compilation {
  */
 export function compiledProgram(compilation: Compilation): Program {
   const { execution, facts, instance, spec, storage, uid } = compilation;
-  const supervisor = supervise(compilation);
-  const init = prefixed(initProgram(PLACE.file), "init-");
   const { userNamespace } = facts;
+  const supervisor = supervise(compilation);
+  const hasInit = spec.init !== false && userNamespace === undefined;
+  const parts = [supervisor, ...(hasInit ? [stayInit()] : [])];
   const join = joinProgram({
     ...(userNamespace === undefined ? {} : { namespace: userNamespace }),
     restrictions: restrict(spec.privileged, facts.kernel, userNamespace),
     command: RUN,
   });
   const steps: CompiledStep[] = [
+    goTo(BEGIN),
+    ...parts.flatMap(({ steps }) => steps),
+    label(BEGIN),
     ...startSteps(uid),
     ...argumentSteps(execution.command.argv),
     ...shareSteps(),
@@ -144,7 +154,7 @@ export function compiledProgram(compilation: Compilation): Program {
     },
     // What the container is made from is not held by who supervises it.
     { call: "close_range", args: [CONSOLE, 0xffffffff, 0], onError: {} },
-    ...supervisor.steps,
+    goTo(supervisor.steps[0].name!),
     label("inside"),
     endWithParent(),
     { call: "store", args: [{ buffer: "claimed" }, 0, 0] },
@@ -155,29 +165,33 @@ export function compiledProgram(compilation: Compilation): Program {
     ...initScript(compilation),
     ...startCommand(
       spec,
-      userNamespace === undefined ? stayInit(init.steps) : executeInit(),
+      hasInit ? becomeInitHere() : executeInit(),
     ),
     ...commandSteps(compilation),
     ...join.steps,
     ...failSteps(unclaimSteps(instance)),
   ];
-  return {
+  const program = {
     buffers: {
       ...START_BUFFERS,
       ...INSTANCE_BUFFERS,
       ...CONSOLE_BUFFERS,
       ...MESSAGE_BUFFERS,
       zero: 8,
-      ...supervisor.buffers,
-      ...init.buffers,
       ...join.buffers,
       ...(compilation.script === undefined ? {} : SCRIPT_BUFFERS),
+      // The last ones are of those who stay.
       [COMMAND]: 8,
+      ...Object.assign({}, ...parts.map(({ buffers }) => buffers)),
     },
     steps: withMessages(withoutLabels(steps)),
     onStop: FAILED,
   };
+  return withFreed(program, STACK, COMMAND);
 }
+
+/** Where the program begins: not with its first steps. */
+const BEGIN = "begin";
 
 const CHILD = "container";
 
@@ -200,17 +214,36 @@ const USER_HINTS = {
 } as const;
 
 /** It gives back what it holds as the one of any container does. */
-function supervise({ instance, storage }: Compilation): Program {
-  return prefixed(
-    supervisorProgram({ result: CHILD }, {
-      directory: PLACE.directory,
-      descriptor: PLACE.file,
-      name: instance.name,
-      records: "",
-      record: [PLACE.records, SHARED],
-    }, storage === undefined ? [] : HELD),
-    "supervisor-",
-  );
+function supervise({ instance, storage }: Compilation): CompiledPart {
+  const results = [
+    ...[CHILD, PLACE.directory.result, PLACE.file.result],
+    ...[PLACE.records.result, SHARED.result],
+    ...(storage === undefined ? [] : HELD.map(({ result }) => result)),
+  ];
+  let buffers: Program["buffers"];
+  const steps = stay("supervise", results, (results) => {
+    const [child, directory, descriptor, records, name, ...held] = results;
+    const program = prefixed(
+      supervisorProgram(
+        child,
+        {
+          ...{ directory, descriptor, name: instance.name, records: "" },
+          record: [records, name],
+        },
+        held,
+      ),
+      "supervisor-",
+    );
+    buffers = program.buffers;
+    return program.steps;
+  });
+  return { steps, buffers };
+}
+
+/** A part of the program, and what it needs. */
+interface CompiledPart {
+  readonly steps: readonly CompiledStep[];
+  readonly buffers: Program["buffers"];
 }
 
 /** The same as for any container; the kernel's own words are left out. */
@@ -244,19 +277,35 @@ function insideSteps(
 }
 
 /** Pid 1 goes on as the program that it would execute elsewhere. */
-function stayInit(init: readonly PlanStep[]): CompiledStep[] {
+function stayInit(): CompiledPart {
+  let buffers: Program["buffers"];
+  const steps = stay(INIT, [PLACE.file.result], ([lock]) => {
+    const program = prefixed(initProgram(lock), `${INIT}-`);
+    buffers = program.buffers;
+    return [
+      { name: "command-id", call: "load", args: [{ buffer: COMMAND }, 0] },
+      {
+        call: "store",
+        args: [{ buffer: `${INIT}-${COMMAND_ID}` }, 0, {
+          result: "command-id",
+        }],
+      },
+      ...program.steps,
+    ];
+  });
+  return { buffers, steps };
+}
+
+const INIT = "init";
+
+function becomeInitHere(): CompiledStep[] {
   return [
     {
       call: "prctl",
       args: [PR_SET_NO_NEW_PRIVS, 1, NONE, NONE, NONE],
       why: "Cannot become pid 1 of the container",
     },
-    { name: "command-id", call: "load", args: [{ buffer: COMMAND }, 0] },
-    {
-      call: "store",
-      args: [{ buffer: `init-${COMMAND_ID}` }, 0, { result: "command-id" }],
-    },
-    ...init,
+    goTo(`${INIT}-${PLACE.file.result}`),
   ];
 }
 

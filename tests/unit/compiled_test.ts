@@ -3,12 +3,13 @@ import { HOST_ARCH } from "../../ffi/arch.ts";
 import { isOwnCall } from "../../ffi/calls.ts";
 import { packElf } from "../../ffi/elf.ts";
 import { packLz4 } from "../../ffi/lz4.ts";
-import type { Program } from "../../ffi/step.ts";
+import type { Argument, Program } from "../../ffi/step.ts";
 import { type Compilation, compiledProgram } from "../../src/compiled.ts";
 import { withMessages } from "../../src/compiled_messages.ts";
 import { wrapperProgram } from "../../src/compiled_start.ts";
 import { CONSOLE_PATH } from "../../src/compiled_console.ts";
 import { explainProgram } from "../../src/explained_program.ts";
+import { COMMAND } from "../../src/plan.ts";
 
 /** Most bytes of a file. */
 const MOST = 32_000;
@@ -81,9 +82,26 @@ function fileOf(program: Program): Uint8Array {
   return packElf(wrapperProgram(packLz4(bytes), bytes.length), HOST_ARCH).bytes;
 }
 
-/** Where calls are for the first time. */
-function places({ steps }: Program, calls: readonly string[]): number[] {
-  return calls.map((call) => steps.findIndex((step) => step.call === call));
+/** Where a program begins: before are the parts in which processes stay. */
+function beginOf({ steps }: Program): number {
+  return steps.findIndex(({ call }) => call === "stack");
+}
+
+/** Where calls are for the first time after that. */
+function places(program: Program, calls: readonly string[]): number[] {
+  const begin = beginOf(program);
+  return calls.map((call) =>
+    program.steps.findIndex((step, index) =>
+      index >= begin && step.call === call
+    )
+  );
+}
+
+/** The buffers and results that an argument is made of. */
+function usedBy(arg: Argument): string[] {
+  if (typeof arg !== "object" || arg instanceof Uint8Array) return [];
+  if ("result" in arg) return [arg.result];
+  return "buffer" in arg ? [arg.buffer] : [];
 }
 
 for (
@@ -101,11 +119,44 @@ for (
     const program = compiledProgram(compilation);
     const order = [
       ...["getuid", "close_range", "flock", "pidfd_open", "clone"],
-      ...["rt_sigtimedwait", "pivot_root", "seccomp", "capset", "execve"],
+      ...["pivot_root", "seccomp", "capset", "execve"],
     ];
     const found = places(program, order);
     assert(!found.includes(-1), `${found}`);
     assertEquals(found, found.toSorted((a, b) => a - b));
+  });
+
+  Deno.test(`compiledProgram() keeps what it needs while it waits for ${whose}`, () => {
+    const program = compiledProgram(compilation);
+    const parts = program.steps.slice(0, beginOf(program));
+    const names = Object.keys(program.buffers ?? {});
+    const kept = new Set([
+      ...parts.flatMap(({ name }) => name ?? []),
+      ...names.slice(names.indexOf(COMMAND)),
+    ]);
+    // Those are taken along before anything is given back.
+    const taken = parts.filter(({ call }) => call === "subtract");
+    const first = parts.filter(({ ifZero }) => ifZero === "stack");
+    const rest = parts.filter((step) =>
+      !taken.includes(step) && !first.includes(step)
+    );
+    assert(rest.some(({ call }) => call === "rt_sigtimedwait"));
+    const lost = rest.flatMap(({ args }) => args.flatMap(usedBy))
+      .filter((name) => !kept.has(name));
+    assertEquals(lost, []);
+    const goes = rest.flatMap(({ ifZero, onError }) =>
+      [ifZero, onError?.goto].filter((label) => label !== undefined)
+    );
+    assertEquals(goes.filter((label) => !kept.has(label!)), []);
+  });
+
+  Deno.test(`compiledProgram() gives back what it does not need for ${whose}`, () => {
+    const { steps } = compiledProgram(compilation);
+    const freed = steps.filter(({ call }) => call === "munmap");
+    assert(freed.length >= 2);
+    for (const { args: [address, size] } of freed) {
+      assert(Number(address) % 4096 === 0 && Number(size) > 0);
+    }
   });
 
   Deno.test(`compiledProgram() closes what it has before it runs the command of ${whose}`, () => {
