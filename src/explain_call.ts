@@ -35,7 +35,7 @@ import { StandIns } from "./stand_ins.ts";
 import type { Storage } from "./storage.ts";
 import { COMMAND_ID, initProgram } from "./supervisor.ts";
 import type { Waiting } from "./wait.ts";
-import { createdAs, joinedAs } from "./who.ts";
+import { createdAs } from "./who.ts";
 
 /**
  * Finds out what a call would do. Nothing is made, locked or changed.
@@ -86,7 +86,7 @@ function explainAttached(call: Call): Explained | undefined {
       why: "Cannot find pid 1 of it",
     }],
     ...{ client, layout },
-    pid1: joinedAs(client, container),
+    pid1: createdAs(client, container.userNamespace),
     // What is not to be seen from outside is most likely as on the host.
     users: readUsers([...roots, ...layout.lower], client),
   });

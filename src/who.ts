@@ -6,7 +6,6 @@
 
 import type { Caller } from "./caller.ts";
 import type { UserNamespace } from "./facts.ts";
-import type { Attachment } from "./plan.ts";
 
 /** Whose rights there are. */
 export type Who = Pick<Caller, "gid" | "standing" | "uid">;
@@ -68,7 +67,7 @@ export function launcherAs({ standing, uid }: Who): string {
 }
 
 /**
- * Says with whose rights a container is set up.
+ * Says with whose rights a container is set up, or joined.
  *
  * @param who Who calls.
  * @param namespace Its user namespace, if it has one.
@@ -90,24 +89,4 @@ export function createdAs(
   if (namespace === undefined) return "root";
   const inside = `uid ${namespace.inside.uid} of its user namespace`;
   return standing === "rootless" ? inside : `root, then ${inside}`;
-}
-
-/**
- * Says with whose rights a container is joined.
- *
- * @param who Who calls.
- * @param container The container.
- * @returns The words.
- *
- * @example A container of root's
- * ```ts
- * import { joinedAs } from "cage/src/who.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const root = { standing: "root", uid: 0, gid: 0 } as const;
- * assertEquals(joinedAs(root, { pidfd: 9, becomesRoot: false }), "root");
- * ```
- */
-export function joinedAs(who: Who, { userNamespace }: Attachment): string {
-  return createdAs(who, userNamespace);
 }

@@ -3,7 +3,6 @@ import {
   asRootInside,
   cage,
   cageOnTerminal,
-  type Context,
   exists,
   output,
   sh,
@@ -12,6 +11,7 @@ import {
   until,
   whyNoProgram,
 } from "./support/mod.ts";
+import { makeTree, ok, optionsOn } from "./support/changed.ts";
 import { editScript, makeLower } from "./support/edits.ts";
 import {
   copyMerged,
@@ -28,19 +28,6 @@ const needs = skip === undefined ? {} : { skip };
 const ROUNDS = Number(Deno.env.get("CAGE_EDITS") ?? 40);
 const SEED = Number(Deno.env.get("CAGE_EDITS_SEED") ?? 1);
 
-/** A small tree, and the options of an instance on it. */
-async function makeTree(t: Context) {
-  const lower = `${t.scratch}/lower`;
-  await makeLower(lower);
-  return optionsOn(t, lower, "app");
-}
-
-function optionsOn(t: Context, lower: string, name: string) {
-  const app = `${t.scratch}/${name}`;
-  const options = ["-l", lower, "-a", app, "-p", `${t.scratch}/pid`];
-  return { options, layers: { lower, upper: `${app}/upper` } };
-}
-
 async function copy(from: string, to: string): Promise<string> {
   await output([...asRootInside(), "cp", "-a", from, to]);
   return to;
@@ -50,19 +37,13 @@ async function remove(...paths: string[]): Promise<void> {
   await output([...asRootInside(), "rm", "-rf", ...paths]);
 }
 
-async function ok(args: readonly string[]): Promise<string> {
-  const { stdout, ...rest } = await cage(args);
-  assertEquals(rest, { status: 0, stderr: "" }, args.join(" "));
-  return stdout;
-}
-
 test(
   "cage --diff and --apply agree with overlayfs on random changes",
   async (t) => {
     await makeLower(`${t.scratch}/first`);
     for (let seed = SEED; seed < SEED + ROUNDS; seed++) {
       const lower = await copy(`${t.scratch}/first`, `${t.scratch}/lower`);
-      const { layers, options } = optionsOn(t, lower, "app");
+      const { layers, options } = optionsOn(t, lower);
       await ok([...options, ...sh(editScript(seed))]);
       const told = parseDiff(await ok([...options, "--diff", "--json"]));
       assertEquals(told, await walkMerged(layers), `seed ${seed}`);

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   asRootInside,
   cage,
-  type Context,
   debianRoot,
   output,
   run,
@@ -13,29 +12,12 @@ import {
   whyNoDebian,
   whyNoProgram,
 } from "./support/mod.ts";
+import { makeTree, ok, optionsOn } from "./support/changed.ts";
 import { parseDiff, walkMerged } from "./support/merged.ts";
 import { makeLower } from "./support/edits.ts";
 
 const skip = whyNoProgram("python3", "setfattr");
 const needs = skip === undefined ? {} : { skip };
-
-/** Options of an instance that keeps its files in the scratch directory. */
-function optionsOn(t: Context, lower: string) {
-  const app = `${t.scratch}/app`;
-  const options = ["-l", lower, "-a", app, "-p", `${t.scratch}/pid`];
-  return { options, layers: { lower, upper: `${app}/upper` } };
-}
-
-async function makeTree(t: Context) {
-  await makeLower(`${t.scratch}/lower`);
-  return optionsOn(t, `${t.scratch}/lower`);
-}
-
-async function ok(args: readonly string[]): Promise<string> {
-  const { stdout, ...rest } = await cage(args);
-  assertEquals(rest, { status: 0, stderr: "" }, args.join(" "));
-  return stdout;
-}
 
 const BUSYBOX = 'b() { /bin/busybox "$@"; }; ';
 

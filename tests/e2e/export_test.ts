@@ -8,14 +8,14 @@ import {
   asRootInside,
   cage,
   cageWords,
-  type Context,
   output,
   run,
   sh,
   test,
   whyNoProgram,
 } from "./support/mod.ts";
-import { editScript, makeLower } from "./support/edits.ts";
+import { makeTree, ok } from "./support/changed.ts";
+import { editScript } from "./support/edits.ts";
 import { rsyncMerged } from "./support/merged.ts";
 
 const skip = whyNoProgram("python3", "rsync", "setfattr", "tar");
@@ -25,23 +25,6 @@ const APPLY = fromFileUrl(new URL("support/apply_layer.py", import.meta.url));
 /** How many random scripts are played, and which is the first. */
 const ROUNDS = Number(Deno.env.get("CAGE_EXPORTS") ?? 10);
 const SEED = Number(Deno.env.get("CAGE_EDITS_SEED") ?? 1);
-
-function optionsOn(t: Context, lower: string) {
-  const app = `${t.scratch}/app`;
-  const options = ["-l", lower, "-a", app, "-p", `${t.scratch}/pid`];
-  return { options, layers: { lower, upper: `${app}/upper` } };
-}
-
-async function makeTree(t: Context) {
-  await makeLower(`${t.scratch}/lower`);
-  return optionsOn(t, `${t.scratch}/lower`);
-}
-
-async function ok(args: readonly string[]): Promise<string> {
-  const { stdout, ...rest } = await cage(args);
-  assertEquals(rest, { status: 0, stderr: "" }, args.join(" "));
-  return stdout;
-}
 
 function inside(...words: string[]): Promise<string> {
   return output([...asRootInside(), ...words]);
