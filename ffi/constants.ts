@@ -254,3 +254,19 @@ export const STATX_NLINK_OFFSET = 16;
 export const RLIMIT_FSIZE = 1;
 /** close_range(2): mark instead of closing, Linux 5.11. */
 export const CLOSE_RANGE_CLOEXEC = 4;
+
+// sys/mman.h: asm-generic/mman-common.h, mmap(2), Linux 6.1.
+/** Memory can be read. */
+export const PROT_READ = 1;
+/** Memory can be written to. */
+export const PROT_WRITE = 2;
+/** Memory can be executed. */
+export const PROT_EXEC = 4;
+/** What is written is seen by all that have it. */
+export const MAP_SHARED = 1;
+/** What is written is this process's alone. */
+export const MAP_PRIVATE = 2;
+/** Memory of no file. */
+export const MAP_ANONYMOUS = 0x20;
+/** At this address or nowhere, Linux 4.17. */
+export const MAP_FIXED_NOREPLACE = 0x100000;

@@ -10,16 +10,16 @@
 
 import { HOST_ARCH } from "./arch.ts";
 import { callNumber, type SystemCall } from "./calls.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "./constants.ts";
 import { machineOf } from "./machine.ts";
-
-/** sys/mman.h: asm-generic/mman-common.h, Linux 6.1. */
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const PROT_EXEC = 4;
-const MAP_SHARED = 1;
-const MAP_PRIVATE = 2;
-const MAP_ANONYMOUS = 0x20;
-const MAP_FIXED_NOREPLACE = 0x100000;
 
 /** Largest page of either architecture. */
 const PAGE = 0x10000;

@@ -99,7 +99,7 @@ export function argumentSteps(words: readonly string[]): CompiledStep[] {
 }
 
 /** The arguments of the command. */
-export const ARGUMENTS = { result: "command-arguments" } as const;
+const ARGUMENTS = { result: "command-arguments" } as const;
 
 /** Statuses of commands, as of sh(1). */
 const NOT_EXECUTABLE = 126;

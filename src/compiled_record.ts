@@ -6,11 +6,15 @@
 
 import {
   AT_FDCWD,
+  MAP_ANONYMOUS,
+  MAP_SHARED,
   O_CLOEXEC,
   O_CREAT,
   O_EXCL,
   O_RDONLY,
   O_WRONLY,
+  PROT_READ,
+  PROT_WRITE,
 } from "../ffi/constants.ts";
 import { O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { type InstancePlace, PLACE } from "./compiled_place.ts";
@@ -32,11 +36,6 @@ export const START_SPACES = 20;
 /** And field 4, the parent. */
 const PARENT_SPACES = 2;
 
-/** `MAP_SHARED | MAP_ANONYMOUS` of asm-generic/mman.h. */
-const MAP_SHARED_ANONYMOUS = 0x21;
-
-const PROT_READ_WRITE = 3;
-
 /**
  * Gets memory that the processes of a container share with its supervisor.
  *
@@ -55,7 +54,10 @@ export function shareSteps(): CompiledStep[] {
     {
       name: SHARED.result,
       call: "mmap",
-      args: [0, 4096, PROT_READ_WRITE, MAP_SHARED_ANONYMOUS, -1, 0],
+      args: [
+        ...[0, 4096, PROT_READ | PROT_WRITE],
+        ...[MAP_SHARED | MAP_ANONYMOUS, -1, 0],
+      ],
       onError: { goto: "no-memory" },
     },
     goTo("memory"),

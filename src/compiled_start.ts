@@ -13,10 +13,14 @@ import {
   AT_FDCWD,
   F_ADD_SEALS,
   F_SEAL_ALL,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   O_RDWR,
   PR_SET_DUMPABLE,
+  PROT_READ,
+  PROT_WRITE,
   SIG_SETMASK,
   SIGACTION_SIZE,
   SIGSET_SIZE,
@@ -174,7 +178,10 @@ function becomeCopy(packed: Uint8Array, size: number): CompiledStep[] {
     {
       name: memory.result,
       call: "mmap",
-      args: [0, size + BEHIND, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0],
+      args: [
+        ...[0, size + BEHIND, PROT_READ | PROT_WRITE],
+        ...[MAP_PRIVATE | MAP_ANONYMOUS, -1, 0],
+      ],
     },
     // The same bytes are in memory once.
     { name: end.result, call: "subtract", args: [block, -packed.length, 0] },
@@ -199,10 +206,6 @@ function becomeCopy(packed: Uint8Array, size: number): CompiledStep[] {
 
 /** What `unpack` takes beside a block and what is in it. */
 const BEHIND = 7;
-
-/** Of asm-generic/mman-common.h. */
-const PROT_READ_WRITE = 3;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
 
 /** A link inside to `/proc/self/exe` leads here too. */
 function checkName(): CompiledStep[] {
