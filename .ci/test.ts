@@ -29,6 +29,8 @@ interface Count {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** What is said of those that failed; nothing if none did. */
+  readonly errors: string;
 }
 
 const FLAG = "--import-map=";
@@ -147,7 +149,6 @@ interface Runner {
 
 async function runnerOf({ cage, user }: Suite): Promise<Runner> {
   const env = (deno: string, map: string, cage?: readonly string[]) => ({
-    ...Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
     DENO: deno,
     IMPORT_MAP: map,
     ...cage ? { CAGE: JSON.stringify(cage) } : {},
@@ -213,9 +214,17 @@ function countOf(text: string, success: boolean): Count {
   const plain = stripVTControlCharacters(text);
   const last = [...plain.matchAll(SUMMARY)].at(-1)?.groups ?? {};
   const { passed = 0, failed = 0, skipped = 0 } = last;
-  const count = { passed: +passed, failed: +failed, skipped: +skipped };
+  const at = plain.lastIndexOf(ERRORS);
+  const errors = success ? "" : plain.slice(at < 0 ? -LAST : at);
+  const count = { passed: +passed, failed: +failed, skipped: +skipped, errors };
   return success || count.failed > 0 ? count : { ...count, failed: 1 };
 }
+
+/** What Deno puts before the texts of all errors. */
+const ERRORS = "\n ERRORS \n";
+
+/** How many characters are shown of a run that did not get so far. */
+const LAST = 2000;
 
 const STEPS = String.raw`(?: \(\d+ steps?\))?`;
 const SUMMARY = new RegExp(
@@ -243,7 +252,11 @@ try {
 } finally {
   stage?.[Symbol.dispose]();
 }
-const sum = (key: keyof Count) =>
+// Once more at the end, where somebody looks who has the end only.
+for (const { errors } of counts) {
+  if (errors !== "") console.log(errors);
+}
+const sum = (key: "passed" | "failed" | "skipped") =>
   counts.reduce((total, count) => total + count[key], 0);
 const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
 console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${skipped}`);

@@ -5,6 +5,7 @@ import {
   afterMounting,
   CHECKOUT,
   type Context,
+  denoWords,
   exists,
   output,
   type Result,
@@ -77,7 +78,11 @@ function makePlace(t: Context, more = ""): Place {
     home,
     storage,
     sh: (script, view) =>
-      run([...runner(), viewOf({ layers: ["/"], storage, ...view, script })], {
+      run([
+        ...denoWords(),
+        VIEWER,
+        viewOf({ layers: ["/"], storage, ...view, script }),
+      ], {
         within,
       }),
     outside: (script) =>
@@ -87,14 +92,7 @@ function makePlace(t: Context, more = ""): Place {
   };
 }
 
-function runner(): string[] {
-  const importMap = Deno.env.get("IMPORT_MAP");
-  return [
-    ...[Deno.execPath(), "run", "-A", "-q"],
-    ...(importMap ? [`--import-map=${importMap}`] : []),
-    `${CHECKOUT}/tests/e2e/support/composed_view.ts`,
-  ];
-}
+const VIEWER = `${CHECKOUT}/tests/e2e/support/composed_view.ts`;
 
 function viewOf(view: View): string {
   return JSON.stringify({ uid: UID, ...view });

@@ -11,6 +11,7 @@ import {
   cageOnTerminal,
   CHECKOUT,
   type Context,
+  denoWords,
   descendants,
   exists,
   loopDevices,
@@ -516,9 +517,7 @@ function library(t: Context, script: string): Promise<Result> {
     path,
     `import * as cage from "${CHECKOUT}/mod.ts";\n${script}`,
   );
-  const map = Deno.env.get("IMPORT_MAP");
-  const flags = map ? [`--import-map=${map}`] : [];
-  return run([Deno.execPath(), "run", "-A", "-q", ...flags, path]);
+  return run([...denoWords(), path]);
 }
 
 test("launch() of a detached command outlives its program", async (t) => {
@@ -531,7 +530,7 @@ test("launch() of a detached command outlives its program", async (t) => {
   const ended = await library(
     t,
     `const { pid } = await cage.launch(${JSON.stringify(spec)});
-    console.log(pid);`,
+    console.log(String(pid));`,
   );
   assertEquals([ended.status, ended.stderr], [0, ""]);
   assertEquals(ended.stdout, `${firstProcess(t)}\n`);
@@ -548,7 +547,7 @@ test("launch() of a detached command gives its status, streams and kill()", asyn
     const run = async (command: string[]) => {
       const one = await cage.launch({ ...spec, command }, { stdout: "piped" });
       console.log((await new Response(one.stdout).text()).trim());
-      console.log((await one.status).code);
+      console.log(String((await one.status).code));
     };
     await run(${JSON.stringify(shell("echo one; exit 3"))});
     await run(${JSON.stringify(shell("echo two; kill -9 $$"))});
@@ -557,9 +556,9 @@ test("launch() of a detached command gives its status, streams and kill()", asyn
       ...spec,
       command: ${JSON.stringify(shell("exit 4"))},
     });
-    console.log((await beside.status).code);
+    console.log(String((await beside.status).code));
     last.kill("SIGKILL");
-    console.log((await last.status).code);
+    console.log(String((await last.status).code));
     last.kill();`,
   );
   assertEquals(ended, {

@@ -14,6 +14,7 @@ import {
   cageWords,
   CHECKOUT,
   type Context,
+  denoWords,
   exists,
   filesBelow,
   HOME,
@@ -636,17 +637,11 @@ test(
   RANGES,
 );
 
-/** Runs Deno as a user would, with the modules of the checkout. */
-function deno(args: readonly string[], options: RunOptions = {}) {
-  const map = Deno.env.get("IMPORT_MAP");
-  const flags = map ? [`--import-map=${map}`] : [];
-  return run([Deno.execPath(), "run", "-A", "-q", ...flags, ...args], options);
-}
-
 test("deno run -A mod.ts works as a user", async (t) => {
   const options = await t.options();
   for (const [text, status] of [["echo x >/made", 0], ["cat /made", 0]]) {
-    const ended = await deno([
+    const ended = await run([
+      ...denoWords(),
       ...[`${CHECKOUT}/mod.ts`, ...options, ...sh(`${text}`)],
     ]);
     assertEquals([ended.status, ended.stderr], [status, ""]);
@@ -658,7 +653,7 @@ test("deno run -A mod.ts works as a user", async (t) => {
 test("launch() works in a program of a user's", async (t) => {
   const script = `${t.scratch}/script.ts`;
   Deno.writeTextFileSync(script, program(t, await t.root()));
-  const { status, stdout, stderr } = await deno([script]);
+  const { status, stdout, stderr } = await run([...denoWords(), script]);
   assertEquals([status, stderr], [0, ""]);
   assertEquals(stdout, `0 inside 5\n${t.name}\n0 attached 0\n`);
 }, ROOTLESS);
@@ -674,7 +669,7 @@ const one = await launch(
   { ...spec, command: shell("echo $(id -u) inside; exit 5") },
   streams,
 );
-console.log((await text(one.stdout)).trim(), (await one.status).code);
+console.log((await text(one.stdout)).trim(), String((await one.status).code));
 const wait = "trap 'exit 0' TERM; echo ready; sleep 1000 & wait";
 const first = await launch({ ...spec, command: shell(wait) }, streams);
 const reader = first.stdout!.getReader();
@@ -685,7 +680,7 @@ const second = await attach(
   { ...spec, command: shell("echo $(id -u) attached") },
   streams,
 );
-console.log((await text(second.stdout)).trim(), (await second.status).code);
+console.log((await text(second.stdout)).trim(), String((await second.status).code));
 await stop(spec);
 await first.status;
 `;

@@ -9,6 +9,7 @@ import {
   type Refused,
   usernsRefusal,
 } from "../../src/userns_refusal.ts";
+import { CHECKOUT, importFlag } from "../e2e/support/words.ts";
 
 const NONE: NamespaceReadings = {
   zeroLimits: [],
@@ -165,19 +166,12 @@ try { block.start(0x10020000); } catch (error) { errno = error.errno; }
 console.log(JSON.stringify({ errno, readings: findNamespaceReadings() }));
 `;
 
-const ROOT = new URL("../..", import.meta.url).pathname;
-
-/** Where this process has what the modules import. */
-const IMPORTS = JSON.stringify({
-  imports: { "@std/path": import.meta.resolve("@std/path") },
-});
-
 /** As root of a user namespace, whose limits are its own: namespaces(7). */
 async function reportWhere(script: string) {
-  const map = `--import-map=data:application/json,${
-    encodeURIComponent(IMPORTS)
-  }`;
-  const report = [Deno.execPath(), "eval", "--no-lock", map, REPORT, ROOT];
+  const report = [
+    ...[Deno.execPath(), "eval", "--no-lock", importFlag()],
+    ...[REPORT, CHECKOUT],
+  ];
   const { stdout, stderr, success } = await new Deno.Command("unshare", {
     args: ["-Ur", "sh", "-c", `${script}\nexec "$@"`, "sh", ...report],
     env: { NO_COLOR: "1" },

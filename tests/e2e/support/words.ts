@@ -27,6 +27,27 @@ export function cageWords(): string[] {
 }
 
 /**
+ * The words that run a program with the modules of the checkout, wherever it
+ * is.
+ *
+ * @returns The words, to be followed by its path and arguments.
+ */
+export function denoWords(): string[] {
+  return [Deno.execPath(), "run", "-A", "-q", importFlag()];
+}
+
+/**
+ * Tells Deno where `@std` is: by the environment variable IMPORT_MAP, as the
+ * runner of the tests sets it, or by the configuration of the checkout.
+ *
+ * @returns The flag.
+ */
+export function importFlag(): string {
+  const map = Deno.env.get("IMPORT_MAP");
+  return map ? `--import-map=${map}` : `--config=${CHECKOUT}/deno.json`;
+}
+
+/**
  * Tells why `cage` cannot be run.
  *
  * @returns A sentence, or nothing if it can be run.
