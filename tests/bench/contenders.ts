@@ -5,6 +5,7 @@
  * @module
  */
 
+import { existsSync } from "@std/fs";
 import { bundleOf, type Place, programOf } from "./place.ts";
 
 /** Something that is measured. */
@@ -21,6 +22,9 @@ export interface Contender {
 
 /** What the others are compared with. */
 export const PEER = "bwrap";
+
+/** The same, with the mounts that `cage` makes of itself. */
+export const PEER_MOUNTS = "bwrap, mounts of cage";
 
 /** The program that ends at once, on the runtime and behind the guard. */
 export const EMPTY = "empty program, guarded";
@@ -83,6 +87,15 @@ export const ON_BUSYBOX: readonly Contender[] = [
     words: ({ root }, command) => [
       ...["bwrap", "--bind", root, "/", "--proc", "/proc", "--dev", "/dev"],
       ...BWRAP_NAMESPACES,
+      ...command,
+    ],
+  },
+  {
+    name: PEER_MOUNTS,
+    words: ({ root }, command) => [
+      ...["bwrap", "--bind", root, "/", "--proc", "/proc", "--dev", "/dev"],
+      ...[...BWRAP_NAMESPACES, "--unshare-cgroup", "--cap-drop", "ALL"],
+      ...mountsOfCage(),
       ...command,
     ],
   },
@@ -189,6 +202,29 @@ export function oci(
     ],
     remove: (place) => [...root(place), "delete", "--force", place.name],
   };
+}
+
+/**
+ * What `cage` mounts beside `/proc` and `/dev`, in words of bwrap(1), which has
+ * no `--ro-bind` for a place that is not there: kernels differ in `/proc`.
+ */
+function mountsOfCage(): string[] {
+  const bind = (path: string) => ["--ro-bind", path, path];
+  const readOnly = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+  const empty = ["kcore", "keys", "latency_stats", "sched_debug", "timer_list"];
+  const proc = (name: string) => `/proc/${name}`;
+  return [
+    ...bind("/sys"),
+    ...["/tmp", "/var/tmp", "/run"].flatMap((path) => ["--tmpfs", path]),
+    ...["/run/lock", "/run/user"].flatMap((path) => ["--dir", path]),
+    ...["--dev-bind", "/dev/null", "/dev/console"],
+    ...["/etc/resolv.conf", "/etc/hosts", ...readOnly.map(proc)]
+      .filter((path) => existsSync(path)).flatMap(bind),
+    ...empty.map(proc).filter((path) => existsSync(path))
+      .flatMap((path) => ["--ro-bind", "/dev/null", path]),
+    ...[...["acpi", "asound", "scsi"].map(proc), "/sys/firmware"]
+      .filter((path) => existsSync(path)).flatMap((path) => ["--tmpfs", path]),
+  ];
 }
 
 function compiledOf(place: Place, command: readonly string[]): string {

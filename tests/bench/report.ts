@@ -5,7 +5,7 @@
  */
 
 import { BIN, GROUP_TITLES, type PictureName } from "./charts.ts";
-import { EMPTY, PEER } from "./contenders.ts";
+import { EMPTY, PEER, PEER_MOUNTS } from "./contenders.ts";
 import type { GroupName, Measurements } from "./measurements.ts";
 import type { Pictures } from "./pictures.ts";
 import { BY_HAND, LIBRARY } from "./series.ts";
@@ -86,8 +86,9 @@ function launches({ groups }: Measurements, image: Image): string[] {
     ),
     `\`cage\` has a copy-on-write root, \`/dev\`, \`/sys\`, \`/tmp\` and the ` +
     "like in addition, and a namespace of control groups; most others see " +
-    `the root itself. "${EMPTY}" is what the runtime alone takes, as ` +
-    "`bin/cage` is built.",
+    `the root itself. "${PEER_MOUNTS}" makes as many mounts, without a ` +
+    `copy-on-write root and without a filter of system calls. "${EMPTY}" is ` +
+    "what the runtime alone takes, as `bin/cage` is built.",
     `### ${GROUP_TITLES.busybox}`,
     "The command is static.",
     timesTable([...groups.busybox, ...groups.runtime], groups),
