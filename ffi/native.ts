@@ -262,7 +262,9 @@ export class Mapping implements Disposable {
   [Symbol.dispose](): void {
     if (this.#bytes.buffer.detached) return;
     const size = this.#bytes.length;
-    this.#bytes.buffer.transfer();
+    // To nothing: else the runtime counts the memory until it collects garbage,
+    // which it does the sooner the more there is.
+    this.#bytes.buffer.transfer(0);
     rawCall("munmap", [this.#address, BigInt(size)]);
   }
 }

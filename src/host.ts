@@ -71,13 +71,25 @@ export function findCaller(
 export function findKernel(
   { standing }: Pick<Caller, "standing">,
 ): Kernel {
-  const last = Deno.readTextFileSync("/proc/sys/kernel/cap_last_cap");
   return {
     // Only who may mount anything can ask.
-    overlay: standing === "rootless" ? "either" : findOverlay(),
+    overlay: standing === "rootless" ? "either" : overlayWay(),
     signals: findSignals(),
-    lastCapability: Number(last),
+    lastCapability: lastCapability ??= findLastCapability(),
   };
+}
+
+/** What a kernel has does not change, but for a module that is loaded later. */
+let overlay: Kernel["overlay"] | undefined;
+let lastCapability: number | undefined;
+
+function overlayWay(): Kernel["overlay"] {
+  if (overlay === undefined || overlay === "mount") overlay = findOverlay();
+  return overlay;
+}
+
+function findLastCapability(): number {
+  return Number(Deno.readTextFileSync("/proc/sys/kernel/cap_last_cap"));
 }
 
 /**

@@ -42,9 +42,20 @@ export function makeDirectories(
   newOf: (path: string) => NewDirectory,
   hint: string,
 ): void {
+  // Mostly all are there: one look instead of an error for each.
+  if (isThere(path)) return;
   for (const directory of prefixes(path)) {
     const what = `Cannot create directory ${quote(directory)}`;
     makeDirectory(directory, newOf(directory), what, hint);
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    statx(AT_FDCWD, path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

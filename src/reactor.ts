@@ -25,23 +25,36 @@ import type { Wait, Waiting } from "./wait.ts";
  * ```
  */
 export async function driveLater<T>(waiting: Waiting<T>): Promise<T> {
-  let turn = waiting.next();
-  while (!turn.done) {
-    try {
-      await waitFor(turn.value);
-    } catch (error) {
-      turn = waiting.throw(error);
-      continue;
+  running++;
+  try {
+    let turn = waiting.next();
+    while (!turn.done) {
+      try {
+        await waitFor(turn.value);
+      } catch (error) {
+        turn = waiting.throw(error);
+        continue;
+      }
+      turn = waiting.next();
     }
-    turn = waiting.next();
+    return turn.value;
+  } finally {
+    if (--running === 0) await endWatch();
   }
-  return turn.value;
 }
+
+/** How many may wait, now or later. */
+let running = 0;
 
 /** Those who wait, by the descriptor that they wait for. */
 const waiters = new Map<number, () => void>();
 
+/** What they wait with, kept as long as somebody may wait again. */
 let watch: Watch | undefined;
+
+/** The one that a thread waits with, and the end of that. */
+let turning: Watch | undefined;
+let turned: Promise<void> | undefined;
 
 async function waitFor(wait: Wait): Promise<void> {
   if (wait.kind === "module") return await wait.module;
@@ -49,10 +62,9 @@ async function waitFor(wait: Wait): Promise<void> {
   if (kind === "lock") return await lockLater(descriptor);
   const { promise, resolve } = Promise.withResolvers<void>();
   waiters.set(descriptor, resolve);
-  const isFirst = watch === undefined;
   watch ??= new Watch();
   watch.add(descriptor);
-  if (isFirst) turnUntilNobodyWaits(watch);
+  if (turning !== watch) turned = turnUntilNobodyWaits(watch);
   const timer = atMost === undefined ? undefined : setTimeout(() => {
     if (!waiters.delete(descriptor)) return;
     watch?.remove(descriptor);
@@ -62,14 +74,21 @@ async function waitFor(wait: Wait): Promise<void> {
   clearTimeout(timer);
 }
 
-/** The set is given back when nobody waits, so that the program can end. */
+/** Nothing is under way when nobody waits, so that the program can end. */
 async function turnUntilNobodyWaits(current: Watch): Promise<void> {
-  while (waiters.size > 0) {
+  turning = current;
+  while (turning === current && waiters.size > 0) {
     for (const descriptor of await current.wait()) {
       waiters.get(descriptor)?.();
       waiters.delete(descriptor);
     }
   }
-  watch = undefined;
-  current[Symbol.dispose]();
+  if (turning === current) turning = undefined;
+}
+
+/** Also where somebody waits in vain: who waited for so long has given up. */
+async function endWatch(): Promise<void> {
+  watch?.[Symbol.dispose]();
+  watch = turning = undefined;
+  await turned;
 }
