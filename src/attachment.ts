@@ -8,6 +8,7 @@ import type { Caller } from "./caller.ts";
 import { type IdMap, lowestOf, parseMap } from "./idmap.ts";
 import type { Running } from "./instances.ts";
 import type { Attachment } from "./plan.ts";
+import { isOfEnded } from "./process_state.ts";
 
 /**
  * Finds it out, from the kernel where it can tell.
@@ -42,8 +43,8 @@ export function findAttachment(
       },
     };
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return undefined;
+    if (isOfEnded(error)) return undefined;
+    throw error;
   }
 }
 

@@ -61,6 +61,29 @@ export function stateOf(
 }
 
 /**
+ * Tells whether a file of a process could not be read because that has ended:
+ * ENOENT when it is gone, ESRCH when it goes meanwhile, EINVAL for the mounts of
+ * one that nobody has waited for (`mounts_open_common` of fs/proc_namespace.c).
+ *
+ * @param error What was thrown by a function of Deno's.
+ * @returns Whether it is that.
+ *
+ * @example No such process
+ * ```ts
+ * import { isOfEnded } from "cage/src/process_state.ts";
+ * import { assert, assertThrows } from "@std/assert";
+ *
+ * const error = assertThrows(() => Deno.readTextFileSync("/proc/0/stat"));
+ * assert(isOfEnded(error));
+ * ```
+ */
+export function isOfEnded(error: unknown): boolean {
+  // Deno has no class for the others, and no code for ESRCH.
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Error && /\(os error (?:3|22)\)/.test(error.message);
+}
+
+/**
  * Opens the supervisor of an instance, which holds its directories.
  *
  * @param pid The id of pid 1 of the instance.

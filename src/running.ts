@@ -16,7 +16,7 @@ import {
 } from "../ffi/libc.ts";
 import type { Owner } from "./instance_owners.ts";
 import { parseMounts } from "./mount_table.ts";
-import { stateOf } from "./process_state.ts";
+import { isOfEnded, stateOf } from "./process_state.ts";
 import { findRecord, type FoundRecord } from "./record_file.ts";
 import { INIT_NAME } from "./supervisor.ts";
 
@@ -156,8 +156,5 @@ function textOf(pid: number, file: string): string {
 
 function isMissing(error: unknown): boolean {
   return error instanceof SyscallError ||
-    error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.PermissionDenied ||
-    // ESRCH, for a process that ended while its file was open.
-    error instanceof Error && "code" in error && error.code === "ESRCH";
+    error instanceof Deno.errors.PermissionDenied || isOfEnded(error);
 }
