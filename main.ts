@@ -30,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // Whoever pressed Ctrl-C knows.
     if (error instanceof InterruptedError) return error.status;
-    console.error(`cage: ${sentenceOf(error)}`);
+    tell(sentenceOf(error));
     return error instanceof CageError ? error.status : STATUS_FAILED;
   }
 }
@@ -58,13 +58,13 @@ async function run(argv: readonly string[]): Promise<number> {
     }
     case "list": {
       const { list } = await import("./src/list.ts");
-      console.log(await drive(list(invocation.isJson)));
+      say(await drive(list(invocation.isJson)));
       return 0;
     }
     case "check": {
       const { findCheckFacts } = await import("./src/check.ts");
       const { checkReport } = await import("./src/check_report.ts");
-      console.log(checkReport(findCheckFacts()).join("\n"));
+      say(checkReport(findCheckFacts()).join("\n"));
       return 0;
     }
     case "compile": {
@@ -73,7 +73,7 @@ async function run(argv: readonly string[]): Promise<number> {
       return 0;
     }
     case "explain":
-      console.log(await explain(invocation));
+      say(await explain(invocation));
       return 0;
     case "diff": {
       const { diff } = await import("./src/diff.ts");
@@ -91,12 +91,12 @@ async function run(argv: readonly string[]): Promise<number> {
     case "usage":
     case "version": {
       const text = await import("./src/help.ts");
-      const say = {
+      const texts = {
         help: text.helpText,
         usage: text.usageText,
         version: () => text.versionText(VERSION),
       };
-      console.log(say[invocation.kind]());
+      say(texts[invocation.kind]());
       return 0;
     }
   }
@@ -134,8 +134,27 @@ function goOn(launched: Launched, notes: Notes | undefined): number {
   return 0;
 }
 
+function say(text: string): void {
+  try {
+    console.log(text);
+  } catch (error) {
+    const { message } = error as Error;
+    const reason = message.replace(/ \(os error \d+\)$/, "");
+    throw new CageError(
+      "Cannot write to the standard output: " +
+        `${reason.charAt(0).toLowerCase()}${reason.slice(1)}: ` +
+        "write it somewhere else",
+    );
+  }
+}
+
+/** Where that cannot be written, nobody reads it: what was begun goes on. */
 function tell(note: string): void {
-  console.error(`cage: ${note}`);
+  try {
+    console.error(`cage: ${note}`);
+  } catch {
+    // The status tells.
+  }
 }
 
 /** A trace of the stack is of no use to who reads this. */

@@ -64,8 +64,10 @@ export function packLz4(bytes: Uint8Array): Uint8Array {
  * Unpacks bytes.
  *
  * @param packed A block.
+ * @param most How many bytes there may be: a block can say 255 times as many as
+ * it has.
  * @returns The bytes.
- * @throws {RangeError} If it is no block.
+ * @throws {RangeError} If it is no block, or there are more.
  *
  * @example A literal
  * ```ts
@@ -75,7 +77,10 @@ export function packLz4(bytes: Uint8Array): Uint8Array {
  * assertEquals(unpackLz4(new Uint8Array([0x10, 7])), new Uint8Array([7]));
  * ```
  */
-export function unpackLz4(packed: Uint8Array): Uint8Array {
+export function unpackLz4(
+  packed: Uint8Array,
+  most: number = Infinity,
+): Uint8Array {
   const bytes: number[] = [];
   let at = 0;
   const next = () => {
@@ -96,6 +101,9 @@ export function unpackLz4(packed: Uint8Array): Uint8Array {
     if (at === packed.length) return new Uint8Array(bytes);
     const away = next() + 256 * next();
     const length = longer(token & 15) + LEAST;
+    if (bytes.length + length > most) {
+      throw new RangeError("The block is too long");
+    }
     if (away === 0 || away > bytes.length) {
       throw new RangeError("The block repeats what it has not");
     }

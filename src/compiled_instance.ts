@@ -122,6 +122,9 @@ export function unlockStep(): CompiledStep {
   return { call: "flock", args: [PLACE.file, LOCK_UN], onError: {} };
 }
 
+/** Where `stx_rdev_major` is in `struct statx` of linux/stat.h: no file has it. */
+const STATX_DEVICE_OFFSET = 0x80;
+
 function openPidFile({ directory, name }: InstancePlace): CompiledStep[] {
   const why = `Cannot open pid file ${quote(`${directory}/${name}`)}`;
   const mask = (byte: number): CompiledStep => ({
@@ -147,6 +150,19 @@ function openPidFile({ directory, name }: InstancePlace): CompiledStep[] {
       why,
       hints: { "": PLACE_HINT },
     },
+    // `/dev/null` is as empty as a new one, and would be removed in the end.
+    {
+      call: "statx",
+      args: [PLACE.file, "", AT_EMPTY_PATH, STATX_NLINK, statx],
+      why,
+    },
+    {
+      call: "load",
+      args: [{ ...statx, offset: STATX_DEVICE_OFFSET }, 0],
+      ifZero: "no-device",
+    },
+    goTo("no-pid-file"),
+    label("no-device"),
     { call: "fchmod", args: [PLACE.file, 0o600], onError: {} },
     {
       call: "flock",

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { LOCK_EX, O_NONBLOCK, SIGINFO, SIGNALS } from "../ffi/constants.ts";
+import {
+  LOCK_EX,
+  LOCK_NB,
+  O_NONBLOCK,
+  SIGINFO,
+  SIGNALS,
+} from "../ffi/constants.ts";
 import {
   close,
   flock,
@@ -170,6 +176,8 @@ function waitFor(wait: DescriptorWait, signals: Signals): number | undefined {
 
 /** A signal that comes while another instance starts ends this one at once. */
 function lock(descriptor: number, signals: Signals): number | undefined {
+  // Where nobody else has it, what was begun is taken back at the next wait.
+  if (lockNow(descriptor)) return undefined;
   signals.setEnding(true);
   try {
     for (;;) {
@@ -185,6 +193,16 @@ function lock(descriptor: number, signals: Signals): number | undefined {
     }
   } finally {
     signals.setEnding(false);
+  }
+}
+
+function lockNow(descriptor: number): boolean {
+  try {
+    flock(descriptor, LOCK_EX | LOCK_NB);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, "EAGAIN")) return false;
+    throw error;
   }
 }
 

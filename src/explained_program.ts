@@ -15,6 +15,7 @@ import { isOwnCall } from "../ffi/calls.ts";
 import { errnoName } from "../ffi/errno.ts";
 import { MESSAGE_ARGUMENT } from "./compiled_messages.ts";
 import { numberText } from "./explain_values.ts";
+import { quote } from "./quote.ts";
 
 /**
  * Shows a program of `--compile`.
@@ -40,7 +41,7 @@ export function explainProgram(
   const inner = file && unpacked(file);
   if (inner === undefined) return undefined;
   return [
-    `${path}: ${bytes.length} bytes for ${file!.arch}`,
+    `${quote(path)}: ${bytes.length} bytes for ${file!.arch}`,
     "",
     "The file gives up the rights that it could carry, and becomes a copy of",
     "the program in it that nobody can change:",
@@ -50,6 +51,9 @@ export function explainProgram(
     ...lines(inner),
   ];
 }
+
+/** More than any program has unpacked, in bytes. */
+const LARGEST = 1 << 22;
 
 /** The program that another one unpacks. */
 function unpacked(file: ReadProgram): ReadProgram | undefined {
@@ -63,18 +67,28 @@ function unpacked(file: ReadProgram): ReadProgram | undefined {
     ? undefined
     : file.bytesAt(start, Number(BigInt.asIntN(64, -size)));
   try {
-    return block && readProgram(unpackLz4(block));
+    return block && readProgram(unpackLz4(block, LARGEST));
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
 }
 
+/** More than the text of any program, in characters. */
+const LONGEST = 1 << 24;
+
+/** Arguments of a forged program can all be the same texts, again and again. */
 function lines(program: ReadProgram): string[] {
   const width = String(program.steps.length - 1).length;
-  return program.steps.map((step, index) =>
-    `${String(index).padStart(width)} ${line(program, step, index)}`
-  );
+  const found: string[] = [];
+  let length = 0;
+  for (const [index, step] of program.steps.entries()) {
+    const text = line(program, step, index);
+    length += text.length;
+    if (length > LONGEST) return [...found, "and more than is shown here"];
+    found.push(`${String(index).padStart(width)} ${text}`);
+  }
+  return found;
 }
 
 function line(program: ReadProgram, step: ReadStep, index: number): string {
@@ -96,7 +110,7 @@ function line(program: ReadProgram, step: ReadStep, index: number): string {
       ? []
       : [`${error}: ${ifError === index + 1 ? "go on" : ifError}`]),
     ...(ifZero === undefined ? [] : [`zero: ${ifZero}`]),
-    ...(message === undefined || message === "" ? [] : [`"${message}"`]),
+    ...(message === undefined || message === "" ? [] : [safeJson(message)]),
   ].join(" | ");
 }
 

@@ -39,7 +39,9 @@ export function* findInstances(client: Client): Waiting<Instance[]> {
     const files = new InstanceFiles(client, owner);
     const search = { files, owner, sizes, used };
     // First what runs: what that uses is not stored.
-    found.push(...yield* findRunningOnes(search), ...yield* findStored(search));
+    // Of arguments there can be fewer than a user can keep.
+    for (const one of yield* findRunningOnes(search)) found.push(one);
+    for (const one of yield* findStored(search)) found.push(one);
   }
   return inOrder(found);
 }
@@ -166,13 +168,17 @@ function* describeStored(
   };
 }
 
+/** Files can have times that are no date: from then on it is the last one. */
 function lastOf(looks: readonly (Look | undefined)[]): Date {
   const NANOSECONDS = 1e6;
   const times = looks.map((look) =>
     Number(look?.stat.modified ?? 0n) / NANOSECONDS
   );
-  return new Date(Math.floor(Math.max(...times)));
+  return new Date(Math.min(Math.floor(Math.max(...times)), LAST_TIME));
 }
+
+/** Milliseconds since 1970: "Time Values and Time Range" of ECMA-262. */
+const LAST_TIME = 8.64e15;
 
 function sized(size: number | undefined): Pick<Instance, "size"> {
   return size === undefined ? {} : { size };

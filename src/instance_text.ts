@@ -60,7 +60,7 @@ export function instanceTable(
   ]);
   const all = [headOf(users !== undefined), ...rows];
   const widths = all[0].map((_, column) =>
-    Math.max(...all.map((row) => [...row[column]].length))
+    all.reduce((most, row) => Math.max(most, [...row[column]].length), 0)
   );
   return all.map((row) => line(row, widths, width));
 }

@@ -22,6 +22,7 @@ import {
   O_RDWR,
 } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { isOfType, S_IFREG } from "../ffi/file_types.ts";
 import {
   close,
   hasErrno,
@@ -44,7 +45,12 @@ import { makeDirectories, makeOwnDirectory } from "./make_directories.ts";
 import { parsePid } from "./pid_file.ts";
 import { openSupervisor, stateOf } from "./process_state.ts";
 import { quote } from "./quote.ts";
-import { findRecord, removeRecord, writeRecord } from "./record_file.ts";
+import {
+  findRecord,
+  type FoundRecord,
+  removeRecord,
+  writeRecord,
+} from "./record_file.ts";
 import type { InstanceRecord } from "./record.ts";
 import { untilLocked, untilReadable, type Waiting } from "./wait.ts";
 
@@ -55,7 +61,7 @@ export interface Running {
   /** A pidfd of it. */
   readonly pidfd: number;
   /** What was recorded of it. */
-  readonly record: InstanceRecord;
+  readonly record: FoundRecord;
 }
 
 /** A place for a pid file, and who may do what there. */
@@ -295,13 +301,25 @@ function openPidFile(place: PidFilePlace, flags: number): number {
     return as(owner, () => {
       const all = PID_FILE_FLAGS | flags;
       const file = openat(directory, name, all, PID_FILE_MODE);
-      if ((flags & O_CREAT) !== 0) setMode(file);
-      return file;
+      try {
+        checkKind(path, file);
+        if ((flags & O_CREAT) !== 0) setMode(file);
+        return file;
+      } catch (error) {
+        close(file);
+        throw error;
+      }
     });
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     throw refusalOf(`Cannot open pid file ${quote(path)}`, error, HINT);
   }
+}
+
+/** `/dev/null` is as empty as a new one, and would be removed in the end. */
+function checkKind(path: string, file: number): void {
+  const { mode } = statx(file, "", AT_EMPTY_PATH);
+  if (!isOfType(mode, S_IFREG)) throw notAPidFile(path);
 }
 
 /** Whatever the umask, unless the file is somebody else's already. */

@@ -44,7 +44,7 @@ import {
 import { attachPlan, beginsInNew, createPlan } from "./launch_plan.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import type { Stdio } from "./process.ts";
-import { openSupervisor } from "./process_state.ts";
+import { openSupervisor, stateOf } from "./process_state.ts";
 import { quote } from "./quote.ts";
 import { originOf } from "./record.ts";
 import { signal } from "./signal.ts";
@@ -424,14 +424,23 @@ function* attach(
   } catch (error) {
     hold[Symbol.dispose]();
     // It ended in between: there may be another one, or none.
-    const isGone = error instanceof PlanError &&
-      error.failure.step.call === "setns" &&
-      error.failure.errno === ERRNO.ESRCH;
-    if (isGone) return undefined;
+    if (error instanceof PlanError && isGone(error.failure, running)) {
+      return undefined;
+    }
     throw forUser(error);
   } finally {
     close(pidfd);
   }
+}
+
+/** A pid namespace that is about to end takes no process: clone(2). */
+function isGone(
+  { errno, step: { call } }: PlanError["failure"],
+  { pid, record }: Running,
+): boolean {
+  if (call === "setns") return errno === ERRNO.ESRCH;
+  return call === "clone" && errno === ERRNO.ENOMEM &&
+    stateOf(pid, record.start) !== "running";
 }
 
 function* sessionBus(client: Client): Waiting<SessionBus> {

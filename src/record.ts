@@ -156,7 +156,13 @@ function isOrigin(origin: unknown): origin is Origin {
   const { changes, command, isNamed, pidFile, root } = origin as Origin;
   return typeof pidFile === "string" && typeof isNamed === "boolean" &&
     isTexts(root) && (command === undefined || isTexts(command)) &&
-    (changes === undefined || typeof changes === "string");
+    (changes === undefined || isPath(changes));
+}
+
+/** It is opened, and the kernel takes no others. */
+function isPath(value: unknown): boolean {
+  return typeof value === "string" && value.startsWith("/") &&
+    value.isWellFormed() && !value.includes("\0");
 }
 
 function isTexts(value: unknown): boolean {

@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
 import {
   cage,
   exists,
@@ -9,7 +14,9 @@ import {
   spawn,
   spawnCage,
   test,
+  until,
   waiting,
+  whyNoProgram,
 } from "./support/mod.ts";
 
 /** How often two calls begin at the same moment. */
@@ -286,3 +293,30 @@ test("cage keeps the root of an instance that runs", async (t) => {
   assertNotEquals(inodes, "");
   await first.end();
 });
+
+test(
+  "cage begins anew if what it is attaching to ends meanwhile",
+  async (t) => {
+    const options = await t.options("--ephemeral");
+    const first = await cage(["-d", ...options, "sleep", "1000"]);
+    assertEquals(first.status, 0, first.stderr);
+    const pid = Number(Deno.readTextFileSync(t.pidFile));
+    const trace = `${t.scratch}/trace`;
+    // Whoever attaches is in the namespaces, and does not go on yet.
+    const second = cage([...options, ...sh("echo ran")], {
+      within: [
+        ...["strace", "-f", "-o", trace, "-e", "trace=setns,clone"],
+        ...["-e", "inject=setns:delay_exit=1s"],
+      ],
+    });
+    await until(
+      () => exists(trace) && /setns\(/.test(Deno.readTextFileSync(trace)),
+      "the way into the namespaces",
+    );
+    Deno.kill(pid, "SIGKILL");
+    assertEquals((await second).stdout, "ran\n");
+    assertEquals((await second).status, 0);
+    assertMatch(Deno.readTextFileSync(trace), /clone\(.* ENOMEM /);
+  },
+  { skip: whyNoProgram("strace"), takesRoot: "traces newuidmap" },
+);

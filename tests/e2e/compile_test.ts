@@ -214,6 +214,20 @@ test("a compiled container has a pid file and a record as long as it runs", asyn
   assert(!exists(`${RUN_DIRECTORY}/record/${pid}`));
 });
 
+test(
+  "a compiled container uses no device as a pid file, and leaves it",
+  async (t) => {
+    const node = `${t.scratch}/null`;
+    await output(["mknod", "-m", "666", node, "c", "1", "3"]);
+    const program = await compiled(t, ["-p", node, "--", "true"]);
+    const { status, stderr } = await run([program]);
+    assertEquals(status, 125);
+    assertMatch(stderr, /^cage: Cannot use pid file ".*": it holds /);
+    assertEquals(Deno.statSync(node).mode! & 0o777, 0o666);
+  },
+  { takesRoot: "makes a device" },
+);
+
 test("nothing stays beside a compiled container but its supervisor and pid 1", async (t) => {
   const file = await compiled(t, waiting());
   await using program = spawn([file]);

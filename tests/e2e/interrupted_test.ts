@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { SIGNALS } from "../../ffi/constants.ts";
 import {
+  cage,
   cageWords,
   type Context,
   descendants,
@@ -128,6 +129,24 @@ test("cage leaves nothing when SIGTERM ends a launch", async (t) => {
   }
   assertEquals((await t.cage(["true"])).status, 0);
   assert(!exists(t.pidFile));
+});
+
+test("cage leaves nothing when SIGTERM came before it began", async (t) => {
+  const { status, stdout } = await cage(
+    [...await t.options(), ...sh("echo ran")],
+    {
+      within: [
+        ...["env", "--block-signal=TERM", "sh", "-c"],
+        ...['kill -TERM $$; exec "$@"', "sh"],
+      ],
+    },
+  );
+  assertEquals([status, stdout], [143, ""]);
+  assert(!exists(t.pidFile));
+}, {
+  skip: cageWords().length === 1
+    ? undefined
+    : "with deno run what the caller blocks stays blocked",
 });
 
 test("cage keeps a signal that comes while it starts for the command", async (t) => {

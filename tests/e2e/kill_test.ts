@@ -1,7 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   cage,
   exists,
+  output,
+  run,
   RUN_DIRECTORY,
   sh,
   spawnCage,
@@ -78,6 +80,23 @@ test("cage -k removes a stale pid file", async (t) => {
     Deno.writeTextFileSync(t.pidFile, text);
     assertEquals((await cage(["-k", "-n", t.name])).status, 0);
     assertEquals(exists(t.pidFile), false);
+  }
+});
+
+test("cage uses nothing but a file as a pid file, and leaves it", async (t) => {
+  const fifo = `${t.scratch}/fifo`;
+  await output(["mkfifo", "-m", "644", fifo]);
+  const node = `${t.scratch}/null`;
+  const isMade = (await run(["mknod", "-m", "666", node, "c", "1", "3"]))
+    .status === 0;
+  for (const path of [fifo, ...(isMade ? [node] : [])]) {
+    const before = Deno.statSync(path);
+    for (const args of [["-k"], ["--reset", "--yes"], sh("true")]) {
+      const refused = await cage(["-p", path, "-n", t.name, ...args]);
+      assertEquals([refused.status, refused.stdout], [125, ""]);
+      assertMatch(refused.stderr, /^cage: Cannot use pid file ".*": it holds /);
+      assertEquals(Deno.statSync(path).mode, before.mode);
+    }
   }
 });
 

@@ -453,3 +453,16 @@ test("cage --list goes with nothing but --json", async (t) => {
     "cage: Cannot use --json alone: it goes with --explain, --list or --diff\n",
   );
 });
+
+test("cage says what it cannot write, and its status tells", async () => {
+  const to = (words: string) => ({ within: ["sh", "-c", words, "sh"] });
+  assertEquals(await cage(["--list"], to('"$@" >/dev/full')), {
+    ...{ status: 125, stdout: "" },
+    stderr: "cage: Cannot write to the standard output: no space left on " +
+      "device: write it somewhere else\n",
+  });
+  assertEquals(
+    (await cage(["--list", "-k"], to('"$@" 2>/dev/full'))).status,
+    125,
+  );
+});

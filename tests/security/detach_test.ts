@@ -89,6 +89,28 @@ attack("The limit on instances counts those that are detached", async (t) => {
   }
 });
 
+attack(
+  "An instance of which nothing can be told is counted all the same",
+  async (t) => {
+    const policy = withPolicy(t, { limits: { instances: 1 } });
+    const words = ["-d", "--debug", "--ephemeral", "-l", await t.root()];
+    const script = 'exec "$0" "$@" 2>/dev/full';
+    const start = (name: string) =>
+      t.run(t.mallory, [
+        ...["/bin/sh", "-c", script, t.cageFile, ...words],
+        ...["-n", name, ...STAY],
+      ], policy);
+    assertEquals(await start("one"), {
+      ...{ status: 0, stdout: "one\n", stderr: "" },
+    });
+    const pid = pidOf(t.mallory, "one");
+    assert(isAlive(pid));
+    assertEquals((await start("two")).status, 125);
+    assertEquals((await t.cage(t.mallory, ["-n", "one", "-k"])).status, 0);
+    assert(!isAlive(pid));
+  },
+);
+
 attack("A detached command ends with its supervisor too", async (t) => {
   const child = t.spawnCage(t.mallory, [
     ...["--ephemeral", "-n", "first", "-l", await t.root(), ...waiting()],

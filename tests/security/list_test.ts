@@ -316,14 +316,15 @@ attack(
     mkfifo 99999999999 name; ln -s /dev/zero 11; ln -s /proc/self/fd/0 12
     ln -s '${fifo}' 13`,
     ]);
-    for (const id of [1, Deno.pid, victim, fake.pid]) {
+    const forge = async (id: number, text: string) => {
       const path = `${records}/${id}`;
-      Deno.writeTextFileSync(path, forged);
+      Deno.writeTextFileSync(path, text);
       await t.run(t.plain, ["true"]);
       const start = startOf(id);
       Deno.chownSync(path, t.plain.uid, t.plain.uid);
       await output(["touch", "-d", `@${start}`, path]);
-    }
+    };
+    for (const id of [1, Deno.pid, victim, fake.pid]) await forge(id, forged);
     const listed = (await listedToRoot(t)).filter(({ uid }) =>
       uid === t.plain.uid
     );
@@ -339,6 +340,13 @@ attack(
       pid === 1 || pid === Deno.pid
     );
     assertEquals(whose, []);
+    // What cannot be a path of the kernel's.
+    for (const changes of ["/a\0b", "/\ud800"]) {
+      const record = { ...JSON.parse(real), origin: { ...origin, changes } };
+      await forge(fake.pid, JSON.stringify(record));
+      const pids = (await listedToRoot(t)).map(({ pid }) => pid);
+      assert(pids.includes(fake.pid), changes);
+    }
     assertEquals(await output(["timeout", "10", "cat", fifo]), "waits\n");
     await writer.result;
     await Promise.all([child, other, fake].map((child) => child.end()));
@@ -388,6 +396,23 @@ attack("Nothing that a user keeps stops or misleads root", async (t) => {
     assert(size === null || size < most, `${name}: ${size}`);
   }
   assert(one(found, t.plain.uid, "deep").size! > MEBIBYTE / 10);
+});
+
+attack("A time that is no date does not stop root", async (t) => {
+  const { storage } = placesOf(t.plain);
+  // On a disk times are shorter.
+  const memory = t.newScratch("/dev/shm");
+  const upper = `${memory}/kept/app-late/upper`;
+  Deno.chmodSync(memory, 0o777);
+  await t.run(t.plain, [
+    "/bin/sh",
+    "-c",
+    `mkdir -p '${upper}' "$(dirname '${storage}')"
+    ln -s '${memory}/kept' '${storage}'
+    touch -d @9000000000000 '${upper}'`,
+  ]);
+  const { state } = one(await listedToRoot(t), t.plain.uid, "late");
+  assertEquals(state, "stored");
 });
 
 attack(

@@ -174,7 +174,7 @@ for (
     const program = compiledProgram(compilation);
     const lines = explainProgram(fileOf(program), "web") ?? [];
     const text = lines.join("\n");
-    assertMatch(lines[0], /^web: \d+ bytes for /);
+    assertMatch(lines[0], /^"web": \d+ bytes for /);
     const last = program.steps.length - 1;
     assertMatch(text, new RegExp(`^${last} exit_group\\(`, "m"));
     assertMatch(text, /^ *\d+ store\(\$\d+, 8, "-l"\)$/m);
@@ -220,6 +220,28 @@ Deno.test("explainProgram() survives any change of a byte", () => {
     changed[at] ^= 0x41;
     explainProgram(changed, "x");
   }
+});
+
+Deno.test("explainProgram() writes forged messages on one line", () => {
+  const why = "Cannot\n9 exit_group(0)\u202e\u2028";
+  const forged = fileOf({
+    steps: withMessages([{ call: "getpid", args: [], why }]),
+  });
+  const [line] = (explainProgram(forged, "x") ?? []).slice(-2);
+  assertEquals(
+    line,
+    '0 getpid() | "Cannot\\n9 exit_group(0)\\u202e\\u2028"',
+  );
+});
+
+Deno.test("explainProgram() shows only so much of forged texts", () => {
+  // Twelve times as long as all may be.
+  const texts = Array(250).fill("a".repeat(4000));
+  const args = Array(5).fill(texts);
+  const steps = Array(40).fill({ call: "getpid", args, onError: {} });
+  const lines = explainProgram(fileOf({ steps }), "x") ?? [];
+  assertEquals(lines.at(-1), "and more than is shown here");
+  assert(lines.join("").length < 2 ** 25);
 });
 
 Deno.test("withMessages() refuses a step that has no room for a message", () => {

@@ -110,3 +110,8 @@ Deno.test("instanceJson() has no age less than 0", () => {
   const future = { ...STORED, since: new Date(NOW + 5000) };
   assertEquals(JSON.parse(instanceJson([future], NOW))[0].age, 0);
 });
+
+Deno.test("instanceTable() has a line for each of very many", () => {
+  const many = Array.from({ length: 200_000 }, () => STORED);
+  assertEquals(instanceTable(many, { now: NOW }).length, many.length + 1);
+});

@@ -37,6 +37,14 @@ const ORIGIN = {
   ...{ changes: "/srv/upper", command: ["sh", "-c", "a\nb"] },
 };
 
+Deno.test("parseRecord() takes no changes at what is no path", () => {
+  for (const changes of ["/a\0b", "/\ud800", "", "a/b"]) {
+    const origin = { ...ORIGIN, changes };
+    const text = JSON.stringify({ ...RECORD, origin });
+    assertEquals(parseRecord(text), RECORD, text);
+  }
+});
+
 Deno.test("recordText() leaves out what would be too long", () => {
   const read = (origin: typeof ORIGIN) => {
     const text = recordText({ ...RECORD, origin });

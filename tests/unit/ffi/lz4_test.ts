@@ -43,6 +43,12 @@ Deno.test("unpackLz4() refuses what is no block", () => {
   }
 });
 
+Deno.test("unpackLz4() unpacks no more than it is to", () => {
+  const bytes = new Uint8Array(1000);
+  assertEquals(unpackLz4(packLz4(bytes), bytes.length), bytes);
+  assertThrows(() => unpackLz4(packLz4(bytes), 900), RangeError, "too long");
+});
+
 Deno.test("packLz4() makes blocks that lz4(1) reads", async () => {
   if (!await has("lz4")) return;
   const bytes = Uint8Array.from({ length: 5000 }, (_, index) => index % 50);
