@@ -93,11 +93,25 @@ function path(name: string): Uint8Array {
 }
 
 /**
- * What calls without a directory name an entry by, with no link followed that
- * somebody could have put in its place: proc_pid_fd(5).
+ * Writes the path that calls without a directory name an entry by, with no link
+ * followed that somebody could have put in its place: proc_pid_fd(5).
+ *
+ * @param directory A descriptor of the directory.
+ * @param name The name; an empty one means what the descriptor is of, and the
+ * path is a link to be followed then.
+ * @returns The path, with a NUL at its end.
+ *
+ * @example An entry, and what a descriptor is of
+ * ```ts
+ * import { byDescriptor, nameOf } from "cage/ffi/entries.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(nameOf(byDescriptor(9, "x")), "/proc/self/fd/9/x\0");
+ * assertEquals(nameOf(byDescriptor(9, "")), "/proc/self/fd/9\0");
+ * ```
  */
-function byDescriptor(directory: number, name: string): Uint8Array {
-  return path(`/proc/self/fd/${directory}/${name}`);
+export function byDescriptor(directory: number, name: string): Uint8Array {
+  return path(`/proc/self/fd/${directory}${name === "" ? "" : `/${name}`}`);
 }
 
 /**
@@ -135,6 +149,10 @@ export function listNames(directory: number): string[] {
         if (name !== "." && name !== "..") names.push(name);
       }
     }
+  } catch (error) {
+    // It was removed after it was opened, and had nothing left in it.
+    if (hasErrno(error, "ENOENT")) return [];
+    throw error;
   } finally {
     close(fd);
   }
@@ -244,14 +262,15 @@ export function readLink(directory: number, name: string): string {
  * Lists the names of the extended attributes of an entry, llistxattr(2).
  *
  * @param directory A descriptor of the directory.
- * @param name The name of the entry.
+ * @param name The name of the entry; an empty one means what the descriptor is
+ * of.
  * @returns The names in order; none where the file system has no attributes.
  * @throws {SyscallError} If it fails.
  */
 export function listAttributes(directory: number, name: string): string[] {
-  const bytes = grown((into) =>
-    syscall("llistxattr", byDescriptor(directory, name), { into }, into.length)
-  );
+  const entry = byDescriptor(directory, name);
+  const call = name === "" ? "listxattr" : "llistxattr";
+  const bytes = grown((into) => syscall(call, entry, { into }, into.length));
   if (bytes === undefined || bytes.length === 0) return [];
   return nameOf(bytes).split("\0").slice(0, -1).sort(byBytes);
 }
@@ -260,7 +279,8 @@ export function listAttributes(directory: number, name: string): string[] {
  * Reads an extended attribute of an entry, lgetxattr(2).
  *
  * @param directory A descriptor of the directory.
- * @param name The name of the entry.
+ * @param name The name of the entry; an empty one means what the descriptor is
+ * of.
  * @param attribute The name of the attribute.
  * @returns The value; nothing if there is no such attribute.
  * @throws {SyscallError} If it fails.
@@ -272,9 +292,8 @@ export function readAttribute(
 ): Uint8Array | undefined {
   const entry = byDescriptor(directory, name);
   const key = path(attribute);
-  return grown((into) =>
-    syscall("lgetxattr", entry, key, { into }, into.length)
-  );
+  const call = name === "" ? "getxattr" : "lgetxattr";
+  return grown((into) => syscall(call, entry, key, { into }, into.length));
 }
 
 /** Most bytes of a value and of a list: linux/limits.h, Linux 2.6. */

@@ -5,8 +5,13 @@
  * @module
  */
 
-import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from "./constants.ts";
-import { bytesOf, type EntryStat } from "./entries.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_NOFOLLOW,
+} from "./constants.ts";
+import { byDescriptor, bytesOf, type EntryStat } from "./entries.ts";
 import { syscall } from "./syscall.ts";
 
 /** renameat2(2): the two change places, linux/fs.h, Linux 3.15. */
@@ -14,10 +19,6 @@ const RENAME_EXCHANGE = 2;
 
 function path(name: string): Uint8Array {
   return bytesOf(`${name}\0`);
-}
-
-function byDescriptor(directory: number, name: string): Uint8Array {
-  return path(`/proc/self/fd/${directory}/${name}`);
 }
 
 /**
@@ -123,38 +124,34 @@ export function removeEntry(
 /**
  * Gives an entry an owner, fchownat(2); a link gets it itself.
  *
- * @param directory A descriptor of the directory.
- * @param name The name.
+ * @param entry A descriptor of it: a name can be another's a moment later.
  * @param owner The ids.
  * @throws {SyscallError} If it fails.
  */
 export function setOwner(
-  directory: number,
-  name: string,
+  entry: number,
   { gid, uid }: Pick<EntryStat, "gid" | "uid">,
 ): void {
-  const flags = AT_SYMLINK_NOFOLLOW;
-  syscall("fchownat", directory, path(name), uid, gid, flags);
+  syscall("fchownat", entry, path(""), uid, gid, AT_EMPTY_PATH);
 }
 
 /**
- * Gives an entry permissions, fchmodat(2). Of a link the kernel would follow
- * it: links have none.
+ * Gives an entry permissions, fchmodat(2). Links have none.
  *
- * @param directory A descriptor of the directory.
- * @param name The name of something that is no link.
+ * @param entry A descriptor of it, also one opened with `O_PATH`, which
+ * fchmod(2) does not take.
  * @param mode The permissions.
  * @throws {SyscallError} If it fails.
  */
-export function setMode(directory: number, name: string, mode: number): void {
-  syscall("fchmodat", directory, path(name), mode & 0o7777);
+export function setMode(entry: number, mode: number): void {
+  syscall("fchmodat", AT_FDCWD, byDescriptor(entry, ""), mode & 0o7777);
 }
 
 /**
  * Gives an entry times, utimensat(2); a link gets them itself.
  *
  * @param directory A descriptor of the directory.
- * @param name The name.
+ * @param name The name; an empty one means what the descriptor is of.
  * @param times In nanoseconds since 1970.
  * @throws {SyscallError} If it fails.
  */
@@ -168,43 +165,36 @@ export function setTimes(
     return [(time - nanoseconds) / SECOND, nanoseconds];
   });
   const bytes = new Uint8Array(new BigInt64Array(words).buffer);
-  const flags = AT_SYMLINK_NOFOLLOW;
+  const flags = AT_SYMLINK_NOFOLLOW | (name === "" ? AT_EMPTY_PATH : 0);
   syscall("utimensat", directory, path(name), bytes, flags);
 }
 
 const SECOND = 1_000_000_000n;
 
 /**
- * Gives an entry an extended attribute, lsetxattr(2).
+ * Gives an entry an extended attribute, setxattr(2).
  *
- * @param directory A descriptor of the directory.
- * @param name The name of the entry.
+ * @param entry A descriptor of it.
  * @param attribute The name of the attribute.
  * @param value The value.
  * @throws {SyscallError} If it fails.
  */
 export function setAttribute(
-  directory: number,
-  name: string,
+  entry: number,
   attribute: string,
   value: Uint8Array,
 ): void {
-  const entry = byDescriptor(directory, name);
-  syscall("lsetxattr", entry, path(attribute), value, value.length, 0);
+  const of = byDescriptor(entry, "");
+  syscall("setxattr", of, path(attribute), value, value.length, 0);
 }
 
 /**
- * Removes an extended attribute of an entry, lremovexattr(2).
+ * Removes an extended attribute of an entry, removexattr(2).
  *
- * @param directory A descriptor of the directory.
- * @param name The name of the entry.
+ * @param entry A descriptor of it.
  * @param attribute The name of the attribute.
  * @throws {SyscallError} If it fails.
  */
-export function removeAttribute(
-  directory: number,
-  name: string,
-  attribute: string,
-): void {
-  syscall("lremovexattr", byDescriptor(directory, name), path(attribute));
+export function removeAttribute(entry: number, attribute: string): void {
+  syscall("removexattr", byDescriptor(entry, ""), path(attribute));
 }

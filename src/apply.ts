@@ -25,7 +25,7 @@ import type { OwnIds } from "./own_ids.ts";
 import { Progress } from "./progress.ts";
 import { quote } from "./quote.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { TargetTree } from "./target_tree.ts";
+import { TargetTree, UNFINISHED } from "./target_tree.ts";
 import type { Waiting } from "./wait.ts";
 import {
   type Compared,
@@ -252,6 +252,8 @@ function carryOver(
 const STALE = "it was changed below since the container copied it: look at " +
   "both, and use --force to replace it";
 
+const OURS = "files that are not whole yet have this name: give it another";
+
 /** What is in a directory that could not be made is no news. */
 function isBelowOne(path: string, failed: ReadonlyMap<string, string>) {
   if (failed.size === 0) return false;
@@ -267,12 +269,13 @@ function carry(
   tree: TargetTree,
   failed: ReadonlyMap<string, string>,
 ): string | undefined {
-  const { content, is, kind, link, path, target } = change;
+  const { content, is, kind, link, path, target, was } = change;
+  if (kind !== "deleted" && path.endsWith(`/${UNFINISHED}`)) return OURS;
   try {
     if (kind === "deleted") tree.remove(path);
     else if (typeOf(is!.stat) === "directory") {
-      if (isNews(change)) tree.makeDirectory(path, is!);
-      else if (!isNobodys(change.was!, tree.marks)) tree.enter(path, is!);
+      if (isNews(change)) tree.makeDirectory(path, is!, was);
+      else if (!isNobodys(was!, tree.marks)) tree.enter(path, is!);
     } else if (link !== undefined && failed.has(link)) {
       return `it is the same file as ${quotedName(link)}`;
     } else tree.make(path, { is: is!, content: content ?? is!, target, link });

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { quotedName } from "./byte_names.ts";
+import { CageError } from "./errors.ts";
+
 /** What an entry of a directory can be. */
 export type FileType =
   | "file"
@@ -185,4 +188,34 @@ export function selects(
     one === other || other === "/" || one.startsWith(`${other}/`);
   if (wanted.some((other) => isIn(path, other))) return "all";
   return wanted.some((other) => isIn(other, path)) ? "way" : "none";
+}
+
+/**
+ * Most directories one inside another: the walks keep each open, and go down by
+ * calls of functions.
+ */
+const DEEPEST = 1000;
+
+/**
+ * Refuses a directory that is too deep to be walked.
+ *
+ * @param path Its path.
+ * @throws {CageError} If it is.
+ *
+ * @example One that is not
+ * ```ts
+ * import { checkDepth } from "cage/src/changes.ts";
+ *
+ * checkDepth("/usr/share");
+ * ```
+ */
+export function checkDepth(path: string): void {
+  let depth = 0;
+  for (const letter of path) if (letter === "/") depth++;
+  if (depth <= DEEPEST) return;
+  throw new CageError(
+    `Cannot look into more than ${DEEPEST} directories inside one another ` +
+      `below ${quotedName(path.split("/").slice(0, 3).join("/"))}: remove ` +
+      "them, or name the paths that are wanted",
+  );
 }

@@ -154,11 +154,14 @@ export function compiledProgram(compilation: Compilation): Program {
     },
     // What the container is made from is not held by who supervises it.
     { call: "close_range", args: [CONSOLE, 0xffffffff, 0], onError: {} },
+    // The lock is the container's, and ends when it is complete.
+    { call: "close", args: [PLACE.file], onError: {} },
     goTo(supervisor.steps[0].name!),
     label("inside"),
     endWithParent(),
-    { call: "store", args: [{ buffer: "claimed" }, 0, 0] },
     ...recordSteps(instance),
+    // From here on the supervisor removes the file, if this process fails.
+    { call: "store", args: [{ buffer: "claimed" }, 0, 0] },
     ...(userNamespace === undefined ? [] : mapSteps(userNamespace.map)),
     hideStep(),
     ...insideSteps(compilation),
@@ -216,7 +219,7 @@ const USER_HINTS = {
 /** It gives back what it holds as the one of any container does. */
 function supervise({ instance, storage }: Compilation): CompiledPart {
   const results = [
-    ...[CHILD, PLACE.directory.result, PLACE.file.result],
+    ...[CHILD, PLACE.directory.result, PLACE.unlocked.result],
     ...[PLACE.records.result, SHARED.result],
     ...(storage === undefined ? [] : HELD.map(({ result }) => result)),
   ];
@@ -309,20 +312,17 @@ function becomeInitHere(): CompiledStep[] {
   ];
 }
 
-/** The number of the pid file in the pid 1 that is executed. */
-const LOCK = 3;
-
 /**
  * A user joins a container by way of its pid 1, which must be open for that:
  * so it has other memory, without the environment of the caller. Until it has,
- * the pid file is locked.
+ * the pid file is locked: execve(2) closes it, and with it goes the lock. Pid 1
+ * has no descriptor of the host once others can look at it.
  */
 function executeInit(): CompiledStep[] {
   const why = "Cannot become pid 1 of the container";
   const descriptor = { result: "init-program" };
-  const { bytes, offsets } = packElf(initProgram(LOCK), HOST_ARCH);
+  const { bytes, offsets } = packElf(initProgram(), HOST_ARCH);
   return [
-    { call: "dup3", args: [PLACE.file, LOCK, 0], why },
     {
       name: descriptor.result,
       call: "memfd_create",

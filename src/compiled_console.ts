@@ -65,7 +65,7 @@ function consoleMount(): CompiledStep[] {
       name: "terminal-mount",
       onError: { goto: none },
     },
-    keepMount("terminal-mount", CONSOLE, why),
+    ...keepMount("terminal-mount", CONSOLE, why),
     goTo("has-console"),
     label(none),
     ...takeMount(CONSOLE, AT_FDCWD, "/dev/null", false, why, "null-mount"),

@@ -13,6 +13,7 @@ import {
   O_CLOEXEC,
   O_CREAT,
   O_NONBLOCK,
+  O_RDONLY,
   O_RDWR,
   SIG_SETMASK,
   SIGSET_SIZE,
@@ -27,7 +28,7 @@ import {
   PLACE,
   PLACE_HINT,
 } from "./compiled_place.ts";
-import { findRunning } from "./compiled_running.ts";
+import { closePidFile, findRunning } from "./compiled_running.ts";
 import type { CompiledStep } from "./compiled_step.ts";
 import { quote } from "./quote.ts";
 import { goTo, label, NONE } from "./step.ts";
@@ -38,6 +39,7 @@ export const INSTANCE_BUFFERS = {
   waited: 8,
   "instance-stat": 512,
   "instance-text": 48,
+  "instance-cell": 8,
   "instance-statx": STATX_SIZE,
   "instance-record": 256,
   "instance-poll": 8,
@@ -72,6 +74,8 @@ export function claimSteps(place: InstancePlace): CompiledStep[] {
     ...openPidFile(place),
     ...findRunning(place),
     label("claim"),
+    // Not before it is known to be no file of somebody else's.
+    { call: "fchmod", args: [PLACE.file, 0o600], onError: {} },
     { call: "store", args: [{ buffer: "claimed" }, 0, 1] },
   ];
 }
@@ -105,7 +109,7 @@ export function unclaimSteps(
 }
 
 /**
- * Gives the lock of the pid file back, of which every process has a share:
+ * Gives the lock of the pid file back, which the first process inside has:
  * whoever waits for it finds a container that is complete.
  *
  * @returns The step.
@@ -163,7 +167,18 @@ function openPidFile({ directory, name }: InstancePlace): CompiledStep[] {
     },
     goTo("no-pid-file"),
     label("no-device"),
-    { call: "fchmod", args: [PLACE.file, 0o600], onError: {} },
+    {
+      name: PLACE.unlocked.result,
+      call: "openat",
+      args: [
+        PLACE.directory,
+        name,
+        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+      ],
+      onError: { errno: "ENOENT", goto: "replaced" },
+      why,
+      hints: { "": PLACE_HINT },
+    },
     {
       call: "flock",
       args: [PLACE.file, LOCK_EX | LOCK_NB],
@@ -195,7 +210,7 @@ function openPidFile({ directory, name }: InstancePlace): CompiledStep[] {
     },
     goTo("look-up"),
     label("replaced"),
-    { call: "close", args: [PLACE.file], onError: {} },
+    ...closePidFile(),
     goTo(PLACE.file.result),
   ];
 }

@@ -35,7 +35,10 @@ export interface InstancePlace {
 /** The steps that open what {@linkcode InstancePlace} names. */
 export const PLACE = {
   directory: { result: "pid-directory" },
+  /** The pid file, with its lock. */
   file: { result: "pid-file" },
+  /** The same file, opened once more: it has no share of the lock. */
+  unlocked: { result: "pid-file-unlocked" },
   records: { result: "records" },
 } as const;
 
@@ -43,9 +46,10 @@ export const PLACE = {
 export const PLACE_HINT = "use -p to put it elsewhere";
 
 /** Where `stx_uid` is in `struct statx`. */
-const STATX_UID_OFFSET = 0x14;
+export const STATX_UID_OFFSET = 0x14;
 
-const STATX_UID = 8;
+/** `STATX_UID` of linux/stat.h, Linux 4.11. */
+export const STATX_UID = 8;
 
 /**
  * Opens the directories, which are made if they are missing.

@@ -103,7 +103,11 @@ export function recordSteps(
     { name: begun.result, call: "parse", args: [stat, START_SPACES] },
     { name: "own-parent", call: "parse", args: [stat, PARENT_SPACES] },
     ifSame({ result: "own-parent" }, LAUNCHER, "tied"),
-    { call: "exit_group", args: [1] },
+    refuse(
+      "Cannot record the instance: who started it has ended, or /proc is that " +
+        "of another pid namespace: mount one of this namespace (unshare " +
+        "--mount-proc)",
+    ),
     label("tied"),
     {
       name: "own-length",

@@ -16,8 +16,15 @@ import {
   SIGSET_SIZE,
 } from "../ffi/constants.ts";
 import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
-import { type InstancePlace, PLACE } from "./compiled_place.ts";
+import {
+  type InstancePlace,
+  PLACE,
+  PLACE_HINT,
+  STATX_UID,
+  STATX_UID_OFFSET,
+} from "./compiled_place.ts";
 import { START_SPACES } from "./compiled_record.ts";
+import { CALLER_USER } from "./compiled_start.ts";
 import { type CompiledStep, ifSame, refuse } from "./compiled_step.ts";
 import { quote } from "./quote.ts";
 import { goTo, label, NONE } from "./step.ts";
@@ -70,18 +77,25 @@ export function findRunning(place: InstancePlace): CompiledStep[] {
   const [text, stat, statx] = ["text", "stat", "statx"].map((buffer) => ({
     buffer: `instance-${buffer}`,
   }));
-  const [pid, record, pidfd] = ["instance", "record", RUNNING_PIDFD]
-    .map((result) => ({ result }));
+  const [pid, length, record, pidfd] = [
+    ...["instance", "instance-length", "record", RUNNING_PIDFD],
+  ].map((result) => ({ result }));
   const why = `Cannot read pid file ${quote(path)}`;
   return [
     label("look-up"),
-    ...[0, 8, 16, 24].map((offset): CompiledStep => ({
+    ...[0, 8].map((offset): CompiledStep => ({
       call: "store",
       args: [text, offset, 0],
     })),
-    { call: "pread64", args: [PLACE.file, text, 32, 0], ifZero: "claim", why },
+    {
+      name: length.result,
+      call: "pread64",
+      args: [PLACE.file, text, LONGEST, 0],
+      ifZero: "claim",
+      why,
+    },
     { name: pid.result, call: "parse", args: [text, 0], ifZero: "no-pid-file" },
-    goTo("find-record"),
+    ...checkText(text, length),
     refuse(
       `Cannot use pid file ${quote(path)}: it holds something else: ` +
         "name another file with -p",
@@ -117,13 +131,96 @@ export function findRunning(place: InstancePlace): CompiledStep[] {
     goTo("gone"),
     label("is-instance"),
     ...untilEnded(pidfd),
+    ...checkWriter(path, why),
     ...checkRecord(place, record),
     goTo(RUNNING),
     label("gone"),
     { call: "unlinkat", args: [PLACE.records, text, 0], onError: {} },
     { call: "unlinkat", args: [PLACE.directory, name, 0], onError: {} },
-    { call: "close", args: [PLACE.file], onError: {} },
+    ...closePidFile(),
     goTo(PLACE.file.result),
+  ];
+}
+
+/**
+ * Closes a pid file that is not the one any more.
+ *
+ * @returns The steps.
+ *
+ * @example Twice
+ * ```ts
+ * import { closePidFile } from "cage/src/compiled_running.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(closePidFile().map(({ call }) => call), ["close", "close"]);
+ * ```
+ */
+export function closePidFile(): CompiledStep[] {
+  return [PLACE.file, PLACE.unlocked].map((file) => ({
+    call: "close",
+    args: [file],
+    onError: {},
+  }));
+}
+
+/** Ten digits, a newline, and a byte that should not be there. */
+const LONGEST = 12;
+
+/**
+ * A file that begins with a number may be anything, and is not to be removed:
+ * a NUL is where the number ended, and what was there must be the last byte, or
+ * be behind it.
+ */
+function checkText(
+  text: { readonly buffer: string },
+  length: { readonly result: string },
+): CompiledStep[] {
+  const [at, byte, rest] = ["digit", "digit-byte", "behind-digits"]
+    .map((result) => ({ result }));
+  const cell = { buffer: "instance-cell" };
+  return [
+    ifSame(length, LONGEST, "no-pid-file"),
+    { call: "store", args: [cell, 0, 0] },
+    { name: at.result, call: "load", args: [cell, 0] },
+    { name: byte.result, call: "fetch", args: [text, at] },
+    // Its lowest byte alone.
+    {
+      call: "subtract",
+      args: [0, byte, 56],
+      ifZero: rest.result,
+    },
+    { name: "next-digit", call: "load", args: [cell, 1] },
+    { call: "store", args: [cell, 0, { result: "next-digit" }] },
+    goTo(at.result),
+    { name: rest.result, call: "subtract", args: [length, at, 0] },
+    ifSame(rest, 0, "find-record"),
+    ifSame(rest, 1, "find-record"),
+  ];
+}
+
+/** Nobody is led to an instance by the file of somebody else. */
+function checkWriter(path: string, why: string): CompiledStep[] {
+  const statx = { buffer: "instance-statx" };
+  const writer = { result: "writer" };
+  return [
+    {
+      call: "statx",
+      args: [PLACE.file, "", AT_EMPTY_PATH, STATX_UID, statx],
+      why,
+    },
+    {
+      name: writer.result,
+      call: "load",
+      args: [{ ...statx, offset: STATX_UID_OFFSET }, 0],
+      ifZero: "told",
+    },
+    ifSame(writer, CALLER_USER, "told"),
+    refuse(
+      `Cannot use pid file ${
+        quote(path)
+      }: it is somebody else's: ${PLACE_HINT}`,
+    ),
+    label("told"),
   ];
 }
 

@@ -126,7 +126,7 @@ export const COPY_FLAGS = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
  * import { assertEquals } from "@std/assert";
  *
  * const steps = takeMount(40, -100, "/dev/null", false, "Cannot", "null");
- * assertEquals(steps.map(({ call }) => call), ["open_tree", "dup3"]);
+ * assertEquals(steps.map(({ call }) => call), ["open_tree", "dup3", "close"]);
  * ```
  */
 export function takeMount(
@@ -145,34 +145,34 @@ export function takeMount(
   };
   return [
     { name, call: "open_tree", args: [at, path, flags], why, hints },
-    keepMount(name, number, why),
+    ...keepMount(name, number, why),
   ];
 }
 
 /**
- * Gives a descriptor a fixed number.
+ * Gives a descriptor a fixed number, and no other: those below are few.
  *
  * @param name The name of the step that opens it.
  * @param number The number.
  * @param why What cannot be done if it fails.
- * @returns The step.
+ * @returns The steps.
  *
  * @example The terminal
  * ```ts
  * import { CONSOLE, keepMount } from "cage/src/compiled_sources.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(keepMount("terminal", CONSOLE, "Cannot").args[1], 40);
+ * assertEquals(keepMount("terminal", CONSOLE, "Cannot")[0].args[1], 40);
  * ```
  */
 export function keepMount(
   name: string,
   number: number,
   why: string,
-): CompiledStep {
-  return {
-    call: "dup3",
-    args: [{ result: name }, number, O_CLOEXEC],
-    why,
-  };
+): CompiledStep[] {
+  const opened = { result: name };
+  return [
+    { call: "dup3", args: [opened, number, O_CLOEXEC], why },
+    { call: "close", args: [opened], onError: {} },
+  ];
 }

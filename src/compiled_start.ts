@@ -35,6 +35,9 @@ import { goTo, label, NONE } from "./step.ts";
 /** The step that gives the environment of the caller, a vector. */
 export const CALLER_ENVIRONMENT = "caller-environment";
 
+/** The step that tells who the caller is. */
+export const CALLER_USER = { result: "user" } as const;
+
 /** The step that gives the address of the number of arguments. */
 export const STACK = "stack";
 
@@ -78,6 +81,8 @@ export function wrapperProgram(packed: Uint8Array, size: number): Program {
       { name: STACK, call: "stack", args: [] },
       { name: "argc", call: "fetch", args: [{ result: STACK }, 0] },
       ...giveUpSteps(),
+      // A limit on the size of files has one sent.
+      blockSignals(),
       ...environmentSteps(),
       ...becomeCopy(packed, size),
       {
@@ -111,8 +116,8 @@ export function startSteps(uid: number): CompiledStep[] {
     { name: STACK, call: "stack", args: [] },
     { name: "argc", call: "fetch", args: [{ result: STACK }, 0] },
     ...checkName(),
-    { name: "user", call: "getuid", args: [] },
-    ifSame({ result: "user" }, uid, "own"),
+    { name: CALLER_USER.result, call: "getuid", args: [] },
+    ifSame(CALLER_USER, uid, "own"),
     refuse(
       uid === 0
         ? "Cannot start the container: it was compiled by root, and is root's: " +
@@ -170,7 +175,8 @@ function environmentSteps(): CompiledStep[] {
 }
 
 function becomeCopy(packed: Uint8Array, size: number): CompiledStep[] {
-  const [copy, argv] = ["copy", "argv"].map((result) => ({ result }));
+  const [copy, argv, written] = ["copy", "argv", "written"]
+    .map((result) => ({ result }));
   const [memory, end] = ["memory", "end"].map((result) => ({ result }));
   const block = new Uint8Array(packed.length + BEHIND);
   block.set(packed);
@@ -193,8 +199,11 @@ function becomeCopy(packed: Uint8Array, size: number): CompiledStep[] {
       call: "memfd_create",
       args: [NAME, MFD_ALLOW_SEALING | MFD_CLOEXEC],
     },
-    { call: "write", args: [copy, memory, size] },
-    { call: "fchmod", args: [copy, 0o555] },
+    { name: written.result, call: "write", args: [copy, memory, size] },
+    // A limit on the size of files can leave a part of it.
+    ifSame(written, size, "written-whole"),
+    { call: "close", args: [-1] },
+    { name: "written-whole", call: "fchmod", args: [copy, 0o555] },
     { call: "fcntl", args: [copy, F_ADD_SEALS, F_SEAL_ALL] },
     {
       call: "execveat",
@@ -244,14 +253,21 @@ export function hideStep(): CompiledStep {
   };
 }
 
+function blockSignals(): CompiledStep {
+  const all = new Uint8Array(SIGSET_SIZE).fill(0xff);
+  return {
+    call: "rt_sigprocmask",
+    args: [SIG_SETMASK, all, NONE, SIGSET_SIZE],
+  };
+}
+
 /** As it is for every program that starts containers. */
 function tidySteps(): CompiledStep[] {
-  const all = new Uint8Array(SIGSET_SIZE).fill(0xff);
   const cell = { buffer: "cell" };
   const opened: Argument = { result: "standard" };
   const signal: Argument = { result: "signal" };
   return [
-    { call: "rt_sigprocmask", args: [SIG_SETMASK, all, NONE, SIGSET_SIZE] },
+    blockSignals(),
     {
       name: opened.result,
       call: "openat",

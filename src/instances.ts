@@ -119,7 +119,10 @@ export function* claimInstance(
       const descriptor = openPidFile(place, O_CREAT);
       const found = yield* lockPidFile(place, descriptor, caller);
       claimed = found.kind === "empty";
-      if (claimed) return { ...place, descriptor };
+      if (claimed) {
+        as(place.owner, () => setMode(descriptor));
+        return { ...place, descriptor };
+      }
       close(descriptor);
       if (found.kind === "running") return found.instance;
       if (found.kind === "gone") yield* untilEnded(found.supervisor);
@@ -303,7 +306,6 @@ function openPidFile(place: PidFilePlace, flags: number): number {
       const file = openat(directory, name, all, PID_FILE_MODE);
       try {
         checkKind(path, file);
-        if ((flags & O_CREAT) !== 0) setMode(file);
         return file;
       } catch (error) {
         close(file);
@@ -322,7 +324,7 @@ function checkKind(path: string, file: number): void {
   if (!isOfType(mode, S_IFREG)) throw notAPidFile(path);
 }
 
-/** Whatever the umask, unless the file is somebody else's already. */
+/** Whatever the umask, unless the file is somebody else's. */
 function setMode(file: number): void {
   try {
     syscall("fchmod", file, PID_FILE_MODE);

@@ -236,6 +236,24 @@ export function upperEntry(
 }
 
 /**
+ * Opens a directory of the upper layer, which a container that runs may remove
+ * meanwhile.
+ *
+ * @param entry The directory.
+ * @returns The descriptor; nothing if it has just gone.
+ */
+export function openUpperDirectory(
+  { directory, name }: UpperEntry,
+): number | undefined {
+  try {
+    return openEntry(directory, name, O_PATH | O_DIRECTORY);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return;
+    throw error;
+  }
+}
+
+/**
  * Tells whether an entry of the upper layer says that there is none.
  *
  * @param entry The entry.

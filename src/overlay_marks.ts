@@ -107,6 +107,7 @@ export function isWhiteoutNode(
  * assertEquals(parseRedirect("/a/b"), { isAbsolute: true, names: ["a", "b"] });
  * assertEquals(parseRedirect("a"), { isAbsolute: false, names: ["a"] });
  * assertEquals(parseRedirect("../a"), undefined);
+ * assertEquals(parseRedirect("/..\0/a"), undefined);
  * ```
  */
 export function parseRedirect(
@@ -114,7 +115,9 @@ export function parseRedirect(
 ): { readonly isAbsolute: boolean; readonly names: string[] } | undefined {
   const isAbsolute = redirect.startsWith("/");
   const names = (isAbsolute ? redirect.slice(1) : redirect).split("/");
-  const isWrong = (name: string) => ["", ".", ".."].includes(name);
+  // The kernel ends at a NUL: what is before it would be another name.
+  const isWrong = (name: string) =>
+    ["", ".", ".."].includes(name) || name.includes("\0");
   if (names.some(isWrong) || (!isAbsolute && names.length > 1)) return;
   return { isAbsolute, names };
 }

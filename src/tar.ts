@@ -151,9 +151,18 @@ function recordsOf(member: TarMember): Pair[] {
   for (const [name, value] of attributes ?? []) {
     let bytes = "";
     for (const byte of value) bytes += String.fromCharCode(byte);
-    records.push([`SCHILY.xattr.${name}`, bytes]);
+    records.push([`SCHILY.xattr.${keyOf(name)}`, bytes]);
   }
   return records;
+}
+
+/**
+ * A key ends at the first `=`, so GNU tar has `%3D` for one in a name: its
+ * xheader.c, `xattr_encode_keyword`, 1.30. Other readers know nothing of that;
+ * so a `%` is written as `%25` only where GNU tar would take it for one of both.
+ */
+function keyOf(name: string): string {
+  return name.replace(/%(?=3D|25)/g, "%25").replaceAll("=", "%3D");
 }
 
 function byKey([a]: Pair, [b]: Pair): number {

@@ -1,6 +1,8 @@
 /**
  * A directory that changes are carried over to. Each file is made whole beside
  * its place, and takes it by one call, so that nobody ever finds half of one.
+ * Others may write there meanwhile, and give its name to something else: so
+ * owner, permissions and attributes go to what a descriptor is of.
  *
  * @module
  */
@@ -12,6 +14,7 @@ import {
   O_RDONLY,
   O_WRONLY,
 } from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
 import {
   listAttributes,
   listNames,
@@ -35,6 +38,7 @@ import { close, syscall, SyscallError } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { typeOf } from "./changes.ts";
 import { copyContent } from "./copy_content.ts";
+import { Descriptors } from "./descriptors.ts";
 import { reasonOf } from "./failure.ts";
 import {
   attributesOf,
@@ -46,7 +50,7 @@ import {
 import { isOfFile, type Marks } from "./overlay_marks.ts";
 
 /** The name that files have until they are whole. */
-const UNFINISHED = ".cage-apply~";
+export const UNFINISHED = ".cage-apply~";
 
 /** A directory on the way to the last entry. */
 interface Level {
@@ -109,11 +113,12 @@ export class TargetTree implements Disposable {
    *
    * @param path The path.
    * @param is What it is to be like; its times it gets in the end.
+   * @param was What was there, if anything was.
    * @throws {SyscallError} If it cannot be done.
    */
-  makeDirectory(path: string, is: Found): void {
+  makeDirectory(path: string, is: Found, was?: Found): void {
     if (path === "/") {
-      this.#copyAttributes(this.#levels[0].fd, ".", is);
+      this.#copyAttributes(this.#levels[0].fd, is);
       this.enter(path, is);
       return;
     }
@@ -125,7 +130,10 @@ export class TargetTree implements Disposable {
       makeEntryDirectory(directory, UNFINISHED);
       this.#takePlace(directory, name);
     }
-    this.#copyAttributes(directory, name, is);
+    using kept = new Descriptors();
+    const made = kept.keep(openEntry(directory, name, PLACE));
+    checkDirectory(made, was);
+    this.#copyAttributes(made, is);
     this.enter(path, is);
   }
 
@@ -159,33 +167,21 @@ export class TargetTree implements Disposable {
     const [directory, name] = this.#place(path);
     removeTree(directory, UNFINISHED);
     if (link === undefined) {
-      this.#makeUnfinished(directory, wanted);
-      this.#copyAttributes(directory, UNFINISHED, is);
-      setTimes(directory, UNFINISHED, is.stat);
+      using kept = new Descriptors();
+      const made = kept.keep(makeUnfinished(directory, wanted));
+      this.#copyAttributes(made, is);
+      setTimes(made, "", is.stat);
       // What it replaces is not to be lost if the machine stops now.
-      if (content.stat.size > 0 && statEntry(directory, name) !== undefined) {
-        sync(directory);
+      const isReplaced = statEntry(directory, name) !== undefined;
+      if (isReplaced && content.stat.size > 0 && typeOf(is.stat) === "file") {
+        syscall("fsync", made);
       }
-    } else this.#linkUnfinished(directory, link);
+    } else this.#linkUnfinished(directory, link, is.stat);
     this.#takePlace(directory, name);
   }
 
-  #makeUnfinished(
-    directory: number,
-    { content, is: { stat }, target = "" }: Wanted,
-  ): void {
-    switch (typeOf(stat)) {
-      case "file":
-        return copyFile(content, directory);
-      case "link":
-        return makeLink(target, directory, UNFINISHED);
-      default:
-        return makeNode(directory, UNFINISHED, stat);
-    }
-  }
-
   /** The other name may be in a directory that is no longer open. */
-  #linkUnfinished(directory: number, link: string): void {
+  #linkUnfinished(directory: number, link: string, is: Found["stat"]): void {
     const names = link.slice(1).split("/");
     const last = names.pop()!;
     using root = MergedDirectory.ofLayers(
@@ -194,12 +190,19 @@ export class TargetTree implements Disposable {
     );
     using above = root.openBelow(names);
     linkEntry(above?.top ?? -1, last, directory, UNFINISHED);
+    // Who may write there can have put a file of theirs in its place.
+    const { gid, mode, uid } = statEntry(directory, UNFINISHED) ?? {};
+    if (uid === is.uid && gid === is.gid && mode === is.mode) return;
+    removeTree(directory, UNFINISHED);
+    throw new SyscallError("linkat", ERRNO.EEXIST);
   }
 
   /** A directory cannot be replaced by a file, and so it changes places. */
   #takePlace(directory: number, name: string): void {
     const there = statEntry(directory, name);
-    const made = statEntry(directory, UNFINISHED)!;
+    const made = statEntry(directory, UNFINISHED);
+    // Somebody who may write there has taken it away.
+    if (made === undefined) throw new SyscallError("renameat2", ERRNO.ENOENT);
     const isDirectory = (stat: Found["stat"]) => typeOf(stat) === "directory";
     const isExchange = there !== undefined &&
       isDirectory(there) !== isDirectory(made);
@@ -209,24 +212,23 @@ export class TargetTree implements Disposable {
   }
 
   /** The owner first: a change of it takes set-user-ID bits and capabilities. */
-  #copyAttributes(directory: number, name: string, is: Found): void {
-    const there = statEntry(directory, name)!;
-    if (there.uid !== is.stat.uid || there.gid !== is.stat.gid) {
-      setOwner(directory, name, is.stat);
+  #copyAttributes(made: number, is: Found): void {
+    const stat = statEntry(made, "")!;
+    if (stat.uid !== is.stat.uid || stat.gid !== is.stat.gid) {
+      setOwner(made, is.stat);
     }
     const wanted = attributesOf(is, this.#marks);
-    const place = { directory, name, stat: there };
-    const own = attributesOf(place, this.#marks);
-    for (const attribute of listAttributes(directory, name)) {
+    const own = attributesOf({ directory: made, name: "", stat }, this.#marks);
+    for (const attribute of listAttributes(made, "")) {
       if (!isOfFile(this.#marks, attribute)) continue;
-      if (!wanted.has(attribute)) removeAttribute(directory, name, attribute);
+      if (!wanted.has(attribute)) removeAttribute(made, attribute);
     }
     for (const [attribute, value] of wanted) {
       const old = own.get(attribute);
       if (old !== undefined && isSameBytes(old, value)) continue;
-      setAttribute(directory, name, attribute, value);
+      setAttribute(made, attribute, value);
     }
-    if (typeOf(is.stat) !== "link") setMode(directory, name, is.stat.mode);
+    if (typeOf(is.stat) !== "link") setMode(made, is.stat.mode);
   }
 
   /** The open directory that a path is in, and its name there. */
@@ -258,7 +260,7 @@ export class TargetTree implements Disposable {
   [Symbol.dispose](): void {
     const [root, ...others] = this.#levels.splice(0);
     others.reverse().forEach((level) => this.#finish(level));
-    sync(root.fd, "syncfs");
+    syncAll(root.fd);
     this.#finish(root);
   }
 
@@ -276,29 +278,51 @@ export class TargetTree implements Disposable {
 
 const PLACE = O_PATH | O_DIRECTORY;
 
-/** Has the disk hold the file that is not whole, or all of its file system. */
-function sync(directory: number, call: "fsync" | "syncfs" = "fsync"): void {
-  const isAll = call === "syncfs";
-  const name = isAll ? "." : UNFINISHED;
-  const stat = statEntry(directory, name);
-  if (!isAll && (stat === undefined || typeOf(stat) !== "file")) return;
-  const fd = openEntry(directory, name, O_RDONLY);
+/** It is what was there, or new: nobody has exchanged it for another one. */
+function checkDirectory(made: number, was: Found | undefined): void {
+  const isExpected = was !== undefined && typeOf(was.stat) === "directory"
+    ? statEntry(made, "")?.id === was.stat.id
+    : listNames(made).length === 0;
+  if (!isExpected) throw new SyscallError("openat", ERRNO.EEXIST);
+}
+
+/** Has the disk hold all of the file system. */
+function syncAll(directory: number): void {
+  const fd = openEntry(directory, ".", O_RDONLY);
   try {
-    syscall(call, fd);
+    syscall("syncfs", fd);
   } finally {
     close(fd);
   }
 }
 
-function copyFile(content: Found, directory: number): void {
+/** Makes what is no directory, and gives a descriptor of it. */
+function makeUnfinished(
+  directory: number,
+  { content, is: { stat }, target = "" }: Wanted,
+): number {
+  const type = typeOf(stat);
+  if (type === "file") return copyFile(content, directory);
+  if (type === "link") makeLink(target, directory, UNFINISHED);
+  else makeNode(directory, UNFINISHED, stat);
+  const made = openEntry(directory, UNFINISHED, O_PATH);
+  if (typeOf(statEntry(made, "")!) === type) return made;
+  // Somebody who may write there has exchanged it.
+  close(made);
+  throw new SyscallError("openat", ERRNO.EEXIST);
+}
+
+function copyFile(content: Found, directory: number): number {
   const from = openContent(content);
   try {
     const flags = O_WRONLY | O_CREAT | O_EXCL;
     const to = openEntry(directory, UNFINISHED, flags, 0o600);
     try {
       copyContent(from, to, content.stat.size);
-    } finally {
+      return to;
+    } catch (error) {
       close(to);
+      throw error;
     }
   } finally {
     close(from);

@@ -4,11 +4,15 @@
  * @module
  */
 
-import { O_PATH } from "../ffi/constants.ts";
-import { type EntryStat, openEntry, readLink } from "../ffi/entries.ts";
+import { type EntryStat, readLink } from "../ffi/entries.ts";
 import { close, read } from "../ffi/libc.ts";
-import { O_DIRECTORY } from "../ffi/open_flags.ts";
-import { aspectsOf, type Change, selects, typeOf } from "./changes.ts";
+import {
+  aspectsOf,
+  type Change,
+  checkDepth,
+  selects,
+  typeOf,
+} from "./changes.ts";
 import {
   attributesOf,
   type Found,
@@ -17,6 +21,7 @@ import {
   isWhiteout,
   type MergedDirectory,
   openReadable,
+  openUpperDirectory,
   type UpperEntry,
   upperEntry,
   upperNames,
@@ -158,7 +163,9 @@ class Walk {
       yield* this.#file(path, is, was, place);
       return;
     }
-    const fd = openEntry(is.directory, is.name, O_PATH | O_DIRECTORY);
+    checkDepth(path);
+    const fd = openUpperDirectory(is);
+    if (fd === undefined) return;
     try {
       using found = belowOf(this.#compared, is, fd, place);
       const { from, isHidden, lower, source = was } = found;

@@ -5,16 +5,14 @@
  * @module
  */
 
-import { O_PATH } from "../ffi/constants.ts";
-import { openEntry } from "../ffi/entries.ts";
 import { close } from "../ffi/libc.ts";
-import { O_DIRECTORY } from "../ffi/open_flags.ts";
-import { typeOf } from "./changes.ts";
+import { checkDepth, typeOf } from "./changes.ts";
 import {
   type Found,
   ifReadable,
   isWhiteout,
   type MergedDirectory,
+  openUpperDirectory,
   type UpperEntry,
   upperEntry,
   upperNames,
@@ -78,6 +76,7 @@ export function* walkMerged(walked: Walked): Generator<MergedEntry> {
 
 function* directory(walked: Walked, place: Place): Generator<MergedEntry> {
   const { isWhole, lower, path, upper } = place;
+  checkDepth(path);
   const { gone, names } = upper === undefined
     ? { names: [], gone: new Set<string>() }
     : upperNames(upper, walked.marks);
@@ -112,7 +111,8 @@ function* changed(
     yield { path, is, content: found.content ?? is };
     return;
   }
-  const fd = openEntry(is.directory, is.name, O_PATH | O_DIRECTORY);
+  const fd = openUpperDirectory(is);
+  if (fd === undefined) return;
   try {
     using found = belowOf(walked, is, fd, above);
     const { from, isHidden, lower } = found;

@@ -145,6 +145,25 @@ test("cage --apply goes on where it was stopped", async (t) => {
   assertEquals(await rsyncMerged(layers, lower), "");
 }, needs);
 
+test(
+  "cage --apply tells of a file that has the name of unfinished ones",
+  async (t) => {
+    const { layers: { lower }, options } = await makeTree(t);
+    await ok([
+      ...options,
+      ...sh('cd /data; echo 1 >a; echo 1 >".cage-apply~"'),
+    ]);
+    const { status, stderr } = await cage([...options, "--apply", "--yes"]);
+    assertEquals(status, 125);
+    assertStringIncludes(
+      stderr,
+      '\n  "/data/.cage-apply~": files that are not',
+    );
+    assertEquals(Deno.readTextFileSync(`${lower}/data/a`), "1\n");
+  },
+  needs,
+);
+
 test("cage --apply goes on after it was killed", async (t) => {
   const { layers, options } = await makeTree(t);
   const { lower } = layers;

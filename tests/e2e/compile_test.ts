@@ -116,6 +116,14 @@ test("a compiled container has volumes, which are made if they are missing", asy
   assertEquals(program, ordinary);
 });
 
+test("a compiled container has as many volumes as any", async (t) => {
+  const volumes = Array.from({ length: 60 }, (_, index) => index)
+    .flatMap((index) => ["-v", `/etc:/tmp/volume${index}:ro`]);
+  const file = await compiled(t, [...volumes, ...sh("ls -d /tmp/v* | wc -l")]);
+  const { status, stderr, stdout } = await run([file]);
+  assertEquals([status, stderr, stdout], [0, "", "60\n"]);
+});
+
 test("a compiled container keeps what is changed, as any does", async (t) => {
   const file = await compiled(t, sh("cat /kept; echo x >>/kept"));
   await run([file]);
@@ -293,6 +301,51 @@ test("a program does not join a container that has other rights", async (t) => {
   );
   await first.end();
 });
+
+test("a program removes no file that is no pid file", async (t) => {
+  const pidFile = `${t.scratch}/notes`;
+  const file = await compiled(t, ["-p", pidFile, ...sh("echo run")]);
+  for (const text of ["2024 notes\n", "7\n8\n", "1".repeat(40), "17x", "0"]) {
+    Deno.writeTextFileSync(pidFile, text);
+    Deno.chmodSync(pidFile, 0o640);
+    const { status, stderr } = await run([file]);
+    assertEquals(status, 125, text);
+    assertMatch(stderr, /^cage: Cannot use pid file "[^\n]+ something else: /);
+    assertEquals(Deno.readTextFileSync(pidFile), text);
+    assertEquals(Deno.statSync(pidFile).mode! & 0o777, 0o640);
+  }
+  for (const stale of ["4194305\n", "4194305", ""]) {
+    Deno.writeTextFileSync(pidFile, stale);
+    assertEquals((await run([file])).stdout, "run\n", stale);
+    assert(!exists(pidFile));
+  }
+});
+
+test("a program says when it cannot be copied as a whole", async (t) => {
+  const file = await compiled(t, sh("true"));
+  for (const blocks of [0, 1, 8]) {
+    const limited = `ulimit -f ${blocks}; exec "$0"`;
+    assertEquals(await run(["/bin/sh", "-c", limited, file]), {
+      status: 125,
+      stdout: "",
+      stderr: "cage: Cannot copy the program into memory\n",
+    });
+  }
+});
+
+test(
+  "a program says when /proc is not that of its pid namespace",
+  async (t) => {
+    const file = await compiled(t, sh("true"));
+    const { status, stderr } = await run([
+      ...["unshare", "--pid", "--fork", "--kill-child", "--", file],
+    ]);
+    assertEquals(status, 125);
+    assertMatch(stderr, /^cage: Cannot record the instance: [^\n]+\n$/);
+    assert(!exists(t.pidFile));
+  },
+  { takesRoot: "makes a pid namespace" },
+);
 
 test("cage -k stops a compiled container", async (t) => {
   const file = await compiled(t, waiting());

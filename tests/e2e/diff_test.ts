@@ -221,6 +221,27 @@ test("cage --diff refuses changes that only a container sees", async (t) => {
   await child.end();
 }, needs);
 
+test(
+  "cage --diff and --export say when directories are too deep",
+  async (t) => {
+    const { layers: { upper }, options } = await makeTree(t);
+    await ok([...options, ...sh(":")]);
+    await output([
+      "sh",
+      "-c",
+      `cd "$1"; i=0; while [ $i -lt 1100 ]; do ${"mkdir d; cd d; i=$((i + 1)); done"}`,
+      "sh",
+      upper,
+    ]);
+    for (const args of [["--diff"], ["--export", "-", "--changes"]]) {
+      const { status, stderr } = await cage([...options, ...args]);
+      assertEquals(status, 125);
+      assertStringIncludes(stderr, "more than 1000 directories inside");
+    }
+  },
+  needs,
+);
+
 test("cage --diff, --apply and their options refuse what makes no sense", async () => {
   const cases: [string[], string][] = [
     [["--stat"], "Cannot use --stat alone: it goes with --diff"],

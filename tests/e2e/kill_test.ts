@@ -83,6 +83,17 @@ test("cage -k removes a stale pid file", async (t) => {
   }
 });
 
+test("cage leaves a file that is no pid file as it is", async (t) => {
+  const path = `${t.scratch}/notes`;
+  Deno.writeTextFileSync(path, "2024 notes\n", { mode: 0o640 });
+  for (const args of [["-k"], ["--reset", "--yes"], sh("true")]) {
+    const refused = await cage(["-p", path, "-n", t.name, ...args]);
+    assertEquals(refused.status, 125);
+  }
+  assertEquals(Deno.readTextFileSync(path), "2024 notes\n");
+  assertEquals(Deno.statSync(path).mode! & 0o777, 0o640);
+});
+
 test("cage uses nothing but a file as a pid file, and leaves it", async (t) => {
   const fifo = `${t.scratch}/fifo`;
   await output(["mkfifo", "-m", "644", fifo]);

@@ -7,6 +7,7 @@ import {
   fingerprint,
   output,
   type Person,
+  run,
   sh,
   STATE_DIRECTORY,
 } from "./support/mod.ts";
@@ -213,6 +214,53 @@ test("A user to whom root is granted is told to be root for it", async (t) => {
   }
   assertEquals(exists(`${STATE_DIRECTORY}/app-granted`), false);
   assertEquals(await filesBelow(t.mallory.home), []);
+});
+
+/** Long enough for a file to be found while it is written. */
+const LONG = 64 << 20;
+
+test("Root carries over to a user's directory, and the user gains nothing", async (t) => {
+  const { mallory, scratch } = t;
+  const lower = `${scratch}/lower`;
+  await output(["cp", "-a", await t.root(), lower]);
+  makeOwn(`${lower}/theirs`, mallory);
+  const victim = `${scratch}/victim`;
+  Deno.writeTextFileSync(victim, SECRET, { mode: 0o600 });
+  const options = ["-l", lower, "-a", `${scratch}/app`, "-p", `${scratch}/pid`];
+  const root = (...words: string[]) =>
+    output([t.cageFile, ...options, ...words]);
+  const swaps = ['ln -s "$1" "$2"', 'echo mine >"$2"; chmod 600 "$2"'];
+  for (const [round, swap] of swaps.entries()) {
+    const name = `file${round}`;
+    const script = `cd /theirs; dd if=/dev/zero of=${name} bs=${LONG} ` +
+      `count=1 2>/dev/null; chmod 4755 ${name}`;
+    await root(...sh(script));
+    const unfinished = `${lower}/theirs/.cage-apply~`;
+    const attacker = t.spawn(mallory, [
+      ...[
+        "/bin/sh",
+        "-c",
+        'echo ready; until [ -e "$2" ]; do :; done; ' +
+        `mv "$2" "$2.aside" && ${swap}; echo swapped`,
+      ],
+      ...["sh", victim, unfinished],
+    ]);
+    await attacker.seen("ready");
+    const apply = [...options, "--apply", "--yes", "--", `/theirs/${name}`];
+    // Where the user has taken it away just then, it tells of that.
+    const { stderr } = await run([t.cageFile, ...apply]);
+    assertEquals(stderr.replace(/^cage: Cannot carry all of 1 [^]*/, ""), "");
+    await attacker.seen("swapped");
+    // What the user has put there is the user's as before.
+    const carried = `${lower}/theirs/${name}`;
+    if (exists(carried)) {
+      const { size, uid } = Deno.lstatSync(carried);
+      assertEquals(uid, size === LONG ? 0 : mallory.uid, swap);
+    }
+    await output(["rm", "-f", unfinished, `${unfinished}.aside`]);
+  }
+  const { mode, uid } = Deno.statSync(victim);
+  assertEquals([mode! & 0o7777, uid], [0o600, 0]);
 });
 
 test("A group by which the host forbids is kept", async (t) => {

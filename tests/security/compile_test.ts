@@ -1,5 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { HOST_ARCH } from "../../ffi/arch.ts";
+import { AT_FDCWD, O_RDWR } from "../../ffi/constants.ts";
+import { packElf } from "../../ffi/elf.ts";
 import { syscall } from "../../ffi/libc.ts";
+import type { Program } from "../../ffi/step.ts";
 import { accessesOf } from "./support/accesses.ts";
 import {
   type Attack,
@@ -201,6 +205,83 @@ attack(
     assertEquals(stdout.trim().split(/ +/), ["0", `${t.mallory.uid}`, "1"]);
   },
 );
+
+/** How often a race is run. */
+const RACES = 60;
+
+/** The status of a program that has got at what is not its own. */
+const GOT = 42;
+
+/** Opens descriptors of pid 1, over and over: it must be there quickly. */
+function descriptorsOfInit(): Program {
+  const cell = { buffer: "cell" };
+  const numbers = [3, 4, 5];
+  return {
+    buffers: { cell: 8 },
+    steps: [
+      ...numbers.flatMap((number, index): Program["steps"] => [
+        {
+          name: `open${number}`,
+          call: "openat",
+          args: [AT_FDCWD, `/proc/1/fd/${number}`, O_RDWR],
+          onError: {
+            goto: index + 1 < numbers.length ? `open${number + 1}` : "rounds",
+          },
+        },
+        { call: "exit_group", args: [GOT] },
+      ]),
+      { name: "rounds", call: "load", args: [cell, 1] },
+      { call: "store", args: [cell, 0, { result: "rounds" }] },
+      {
+        call: "subtract",
+        args: [{ result: "rounds" }, 3000, 0],
+        ifZero: "end",
+      },
+      {
+        call: "subtract",
+        args: [0, 0, 0],
+        ifZero: `open${numbers[0]}`,
+      },
+      { name: "end", call: "exit_group", args: [0] },
+    ],
+  };
+}
+
+attack("Pid 1 of a compiled container has nothing of the host", async (t) => {
+  const { bytes } = packElf(descriptorsOfInit(), HOST_ARCH);
+  const program = `${await t.root()}/bin/descriptors`;
+  Deno.writeFileSync(program, bytes, { mode: 0o755 });
+  for (const person of [t.mallory, t.plain]) {
+    const file = await compileAs(t, person, ["descriptors"]);
+    for (let race = 0; race < RACES; race++) {
+      const result = await t.run(person, [file]);
+      assertEquals(result, { status: 0, stdout: "", stderr: "" });
+    }
+  }
+});
+
+attack("A pid file of somebody else leads root to nothing", async (t) => {
+  const directory = t.newScratch("/var/tmp");
+  Deno.chmodSync(directory, 0o777);
+  const pidFile = `${directory}/pid`;
+  const file = `${t.scratch}/roots`;
+  const args = ["--ephemeral", "-l", await t.root()];
+  const compiled = await run([
+    ...[t.cageFile, "--compile", file, "-p", pidFile, ...args],
+    ...sh("echo here"),
+  ]);
+  assertEquals(compiled.status, 0);
+  await using other = t.spawnRoot(["-n", "other", ...args]);
+  await other.seen("ready");
+  const led = `cp /run/microcontainer/other.pid "$0" 2>/dev/null || ` +
+    `echo ${pidOfInit(other)} >"$0"`;
+  await t.run(t.mallory, ["/bin/sh", "-c", led, pidFile]);
+  assertEquals(Deno.statSync(pidFile).uid, t.mallory.uid);
+  const { status, stderr, stdout } = await run([file]);
+  assertEquals([status, stdout], [125, ""]);
+  assertMatch(stderr, /^cage: Cannot use pid file "[^\n]+: it is somebody /);
+  await other.end();
+});
 
 attack("A compiled container of a user needs user namespaces", async (t) => {
   const file = await compileAs(t, t.mallory, ["true"]);

@@ -57,12 +57,12 @@ export class Layers implements Disposable {
 
   /** Sets an attribute of overlayfs. */
   mark(layer: string, path: string, mark: string, value: string): void {
-    const directory = open(`${this.path}/${layer}`, O_PATH);
+    const entry = open(`${this.path}/${layer}/${path}`, O_PATH);
     const name = `user.overlay.${mark}`;
     try {
-      setAttribute(directory, path, name, bytesOf(value));
+      setAttribute(entry, name, bytesOf(value));
     } finally {
-      close(directory);
+      close(entry);
     }
   }
 

@@ -23,6 +23,8 @@ Deno.test("isOfFile() knows the attributes of one overlay from all others", () =
 
 Deno.test("parseRedirect() leads nowhere else", () => {
   const wrong = ["", "/", "a/b", "..", "/a/../b", "/a//b", "/.", "a/"];
+  // What the kernel would read up to the NUL.
+  wrong.push("/..\0", "/..\0x/..\0/etc", "..\0", "/a\0");
   for (const redirect of wrong) {
     assertEquals(parseRedirect(redirect), undefined, redirect);
   }

@@ -79,6 +79,16 @@ Deno.test("tarHead() says before a member what the fields cannot hold", () => {
       { attributes: new Map([["user.x", new Uint8Array([0, 10, 255])]]) },
       { "SCHILY.xattr.user.x": "\0\n\xff" },
     ],
+    // As GNU tar has it: a key ends at the first "=".
+    ...["a=b", "a%3Db", "a%25", "50%"].map((
+      name,
+      at,
+    ): [Partial<TarMember>, Record<string, string>] => [
+      { attributes: new Map([[`user.${name}`, new Uint8Array([49])]]) },
+      {
+        [`SCHILY.xattr.user.${["a%3Db", "a%253Db", "a%2525", "50%"][at]}`]: "1",
+      },
+    ]),
   ];
   for (const [more, records] of cases) {
     assertEquals(extended({ ...FILE, ...more }), records);

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { statEntry } from "../../ffi/entries.ts";
 import type { Found } from "../../src/layer_view.ts";
 import { TargetTree } from "../../src/target_tree.ts";
@@ -90,4 +90,40 @@ Deno.test("TargetTree goes through no link", () => {
   assertEquals([...failed], []);
   assertEquals(namesBelow(`${layers.path}/outside`), ["kept"]);
   assertEquals(namesBelow(`${layers.path}/to`), ["real/"]);
+});
+
+Deno.test("TargetTree takes no directory for the one that was there", () => {
+  using layers = new Layers();
+  layers.make("from", { "d/": null });
+  layers.make("to", {
+    "d/": null,
+    "other/": null,
+    "full/": null,
+    "full/x": "",
+  });
+  const before = Deno.statSync(`${layers.path}/to/other`).mtime;
+  const directory = layers.open("to");
+  const was = { directory, name: "d", stat: statEntry(directory, "d")! };
+  inTree(layers, (tree, from) => {
+    assertThrows(() => tree.makeDirectory("/other", from("d"), was));
+    assertThrows(() => tree.makeDirectory("/full", from("d")));
+    tree.makeDirectory("/d", from("d"), was);
+    tree.makeDirectory("/new", from("d"));
+  });
+  assertEquals(Deno.statSync(`${layers.path}/to/other`).mtime, before);
+});
+
+Deno.test("TargetTree makes no second name of what was exchanged", () => {
+  using layers = new Layers();
+  layers.make("from", { "f": "new" });
+  layers.make("to", { "d/": null });
+  const to = `${layers.path}/to`;
+  inTree(layers, (tree, from) => {
+    const wanted = { is: from("f"), content: from("f") };
+    tree.make("/d/a", wanted);
+    Deno.removeSync(`${to}/d/a`);
+    Deno.writeTextFileSync(`${to}/d/a`, "theirs", { mode: 0o600 });
+    assertThrows(() => tree.make("/z", { ...wanted, link: "/d/a" }));
+  });
+  assertEquals(namesBelow(to), ["d/", "d/a"]);
 });

@@ -39,6 +39,16 @@ Deno.test("listNames() lists names of any bytes, in their order", () => {
   });
 });
 
+Deno.test("listNames() finds nothing in a directory that was removed", () => {
+  inDirectory((directory) => {
+    makeEntryDirectory(directory, "gone");
+    const gone = openEntry(directory, "gone", O_PATH);
+    removeEntry(directory, "gone", true);
+    assertEquals(listNames(gone), []);
+    close(gone);
+  });
+});
+
 Deno.test("listNames() lists more names than one call gives", () => {
   inDirectory((directory) => {
     const names = Array.from({ length: 2_000 }, (_, at) => `n${at}`).sort();
@@ -66,7 +76,9 @@ Deno.test("setTimes() takes times of before 1970", () => {
     makeNode(directory, "x", FIFO);
     const times = { accessed: 5n, modified: -1_500_000_000n };
     setTimes(directory, "x", times);
-    setMode(directory, "x", 0o640);
+    const entry = openEntry(directory, "x", O_PATH);
+    setMode(entry, 0o640);
+    close(entry);
     const { accessed, mode, modified } = statEntry(directory, "x")!;
     assertEquals({ accessed, modified }, times);
     assertEquals(mode, 0o010640);
