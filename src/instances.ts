@@ -429,6 +429,14 @@ function checkOwner(
   );
 }
 
+const WANT_HINT = "too much is in use: raise the limits (ulimit -n)";
+
+/** Who has no descriptor left knows nothing of the process. */
+function isWant(error: unknown): error is SyscallError {
+  return (["EMFILE", "ENFILE", "ENOMEM"] as const)
+    .some((code) => hasErrno(error, code));
+}
+
 /** The process, if it is an instance and is not about to end. */
 function* findProcess(records: string, pid: number): Waiting<Found> {
   const record = findRecord(records, pid);
@@ -436,7 +444,10 @@ function* findProcess(records: string, pid: number): Waiting<Found> {
   let pidfd: number;
   try {
     pidfd = pidfdOpen(pid);
-  } catch {
+  } catch (error) {
+    if (isWant(error)) {
+      throw refusalOf("Cannot look at the instance", error, WANT_HINT);
+    }
     removeRecord(records, pid, record);
     return { kind: "gone" };
   }

@@ -35,6 +35,7 @@ export function identify(pid: number): ProcessId {
  * another process meanwhile.
  * @param start When the process that is meant began.
  * @returns Whether it runs, is about to end or has ended, or is another one.
+ * @throws {Error} If that cannot be found out now.
  *
  * @example This process
  * ```ts
@@ -54,9 +55,12 @@ export function stateOf(
     if (identify(pid).start !== start) return "other";
     const status = Deno.readTextFileSync(`/proc/${pid}/status`);
     return isEnding(status) ? "ending" : "running";
-  } catch {
-    // No such process any more.
-    return "other";
+  } catch (error) {
+    // Where `/proc` hides those of others, it is one of them.
+    const isHidden = error instanceof Deno.errors.PermissionDenied;
+    if (isHidden || isOfEnded(error)) return "other";
+    // What cannot be told now, for want of descriptors, is not given up.
+    throw error;
   }
 }
 

@@ -320,3 +320,23 @@ test(
   },
   { skip: whyNoProgram("strace"), takesRoot: "traces newuidmap" },
 );
+
+test("cage forgets no instance for want of a descriptor", async (t) => {
+  const options = await t.options("--ephemeral");
+  const first = await cage(["-d", ...options, "sleep", "1000"]);
+  assertEquals(first.status, 0, first.stderr);
+  const { status, stderr } = await cage([...options, "true"], {
+    within: [
+      ...["strace", "-f", "-o", `${t.scratch}/trace`],
+      ...["-e", "trace=pidfd_open", "-e", "inject=pidfd_open:error=EMFILE"],
+    ],
+  });
+  assertEquals([status, stderr], [
+    125,
+    "cage: Cannot look at the instance: too many open files: too much is in " +
+    "use: raise the limits (ulimit -n)\n",
+  ]);
+  const second = await cage([...options, ...sh("echo joined")]);
+  assertEquals([second.stdout, second.stderr], ["joined\n", ""]);
+  assertEquals((await cage([...options, "-k"])).status, 0);
+}, { skip: whyNoProgram("strace"), takesRoot: "traces newuidmap" });
