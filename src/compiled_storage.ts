@@ -4,7 +4,9 @@
  * @module
  */
 
+import { basename, dirname } from "@std/path";
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   LOCK_EX,
   LOCK_NB,
@@ -13,9 +15,14 @@ import {
   O_RDONLY,
 } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { O_DIRECTORY } from "../ffi/open_flags.ts";
-import { makeDirectorySteps } from "./compiled_place.ts";
+import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
+import {
+  makeDirectorySteps,
+  STATX_UID,
+  STATX_UID_OFFSET,
+} from "./compiled_place.ts";
 import { STORAGE, takeMount } from "./compiled_sources.ts";
+import { CALLER_USER } from "./compiled_start.ts";
 import { type CompiledStep, ifSame, refuse } from "./compiled_step.ts";
 import type { Ownership } from "./facts.ts";
 import { quote } from "./quote.ts";
@@ -122,45 +129,103 @@ function openKept(kind: "upper" | "work", place: StoragePlace): CompiledStep[] {
 }
 
 function makeStorage(place: StoragePlace): CompiledStep[] {
-  const { root: { gid, mode, uid }, upper, work } = place;
-  const modeOf = (path: string) => place.private.includes(path) ? 0o700 : 0o755;
-  const hint = "use -a, or -U and -w, to put it elsewhere";
+  const { root: { mode }, upper, work } = place;
   return ([["upper", upper, mode], ["work", work, 0o700]] as const).flatMap((
     [kind, path, bits],
-  ): CompiledStep[] => {
-    const why = `Cannot create ${kind} directory ${quote(path)}`;
-    const end = `${kind}-is-made`;
-    return [
-      ...makeDirectorySteps(
-        path.slice(0, path.lastIndexOf("/")),
-        modeOf,
-        hint,
-      ),
+  ): CompiledStep[] => [
+    ...makeNew(kind, path, bits, place),
+    // Fails where that did not help.
+    {
+      call: "openat",
+      args: [AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC],
+      why: `Cannot use ${kind} directory ${quote(path)}`,
+    },
+  ]);
+}
+
+/**
+ * Whoever the directory above belongs to may put something else in the place of
+ * what was made: so that is opened, and changed by its descriptor.
+ */
+function makeNew(
+  kind: "upper" | "work",
+  path: string,
+  bits: number,
+  { private: own, root: { gid, uid } }: StoragePlace,
+): CompiledStep[] {
+  const why = `Cannot create ${kind} directory ${quote(path)}`;
+  const hint = "use -a, or -U and -w, to put it elsewhere";
+  const hints = { "": hint };
+  const [directory, name] = [dirname(path), basename(path)];
+  const [above, made] = ["above", "made"].map((result) => ({
+    result: `${kind}-${result}`,
+  }));
+  const [checked, end] = [`${kind}-checked`, `${kind}-is-made`];
+  const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  return [
+    ...makeDirectorySteps(
+      directory,
+      (path) => own.includes(path) ? 0o700 : 0o755,
+      hint,
+    ),
+    {
+      name: above.result,
+      call: "openat",
+      args: [AT_FDCWD, directory, flags],
+      why,
+      hints,
+    },
+    {
+      call: "mkdirat",
+      args: [above, name, bits],
+      onError: { errno: "EEXIST", goto: end },
+      why,
+      hints,
+    },
+    {
+      name: made.result,
+      call: "openat",
+      args: [above, name, flags | O_NOFOLLOW],
+      why,
+      hints,
+    },
+    ...checkOwner(made, checked, why),
+    label(checked),
+    ...(uid === 0 && gid === 0 ? [] : [
       {
-        call: "mkdirat",
-        args: [AT_FDCWD, path, bits],
-        onError: { errno: "EEXIST", goto: end },
+        call: "fchownat",
+        args: [made, "", uid, gid, AT_EMPTY_PATH],
         why,
-        hints: { "": hint },
-      },
-      ...(uid === 0 && gid === 0 ? [] : [
-        {
-          call: "fchownat",
-          args: [AT_FDCWD, path, uid, gid, 0],
-          why,
-        } as const,
-      ]),
-      // A set-group-ID bit of the directory above is not to be inherited.
-      { call: "fchmodat", args: [AT_FDCWD, path, bits], why },
-      label(end),
-      // Fails where that did not help.
-      {
-        call: "openat",
-        args: [AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC],
-        why: `Cannot use ${kind} directory ${quote(path)}`,
-      },
-    ];
-  });
+      } as const,
+    ]),
+    // A set-group-ID bit of the directory above is not to be inherited.
+    { call: "fchmodat", args: [made, ".", bits], why },
+    label(end),
+  ];
+}
+
+/** What was made is this user's, and not anything else. */
+function checkOwner(
+  made: { readonly result: string },
+  checked: string,
+  why: string,
+): CompiledStep[] {
+  const statx = { buffer: "instance-statx" };
+  const owner = { result: `${made.result}-owner` };
+  return [
+    {
+      call: "statx",
+      args: [made, "", AT_EMPTY_PATH, STATX_UID, statx],
+      why,
+    },
+    {
+      name: owner.result,
+      call: "load",
+      args: [{ ...statx, offset: STATX_UID_OFFSET }, 0],
+    },
+    ifSame(owner, CALLER_USER, checked),
+    refuse(`${why}: another one took its place: try again`),
+  ];
 }
 
 function lockKept(kind: "upper" | "work", path: string): CompiledStep[] {

@@ -19,6 +19,7 @@ import {
   flock,
   hasErrno,
   open,
+  openat,
   statx,
   syscall,
   SyscallError,
@@ -34,9 +35,9 @@ import { type Layout, STORAGE_BASE } from "./layout.ts";
 import { pathOf } from "./location.ts";
 import {
   makeDirectories,
-  makeDirectory,
   makeOwnDirectory,
   type NewDirectory,
+  openNewDirectory,
 } from "./make_directories.ts";
 import { quote } from "./quote.ts";
 import { copyOf } from "./sources.ts";
@@ -178,17 +179,25 @@ function openOrMake(
     `Cannot ${what} ${kind} directory ${quote(path)}`;
   const by = <T>(action: () => T) =>
     isNamed ? asCaller(caller, action) : action();
-  const isNew = by(() => {
+  using kept = new Descriptors();
+  const made = by(() => {
     makeDirectories(dirname(path), newAbove(path, isNamed, caller), hint);
-    return makeDirectory(path, root, cannot("create"), hint);
+    const { mode } = root;
+    return openNewDirectory(path, { mode }, cannot("create"), hint);
   });
+  if (made !== undefined) kept.keep(made);
   try {
     const flags = O_RDONLY | O_DIRECTORY;
+    // What is new is not named again: it may be another one by now.
     const file = hold.keep(
-      isNamed ? openNamed(caller, path, flags) : open(path, flags),
+      made !== undefined
+        ? by(() => openat(made, ".", flags))
+        : isNamed
+        ? openNamed(caller, path, flags)
+        : open(path, flags),
     );
     const isOwn = isNamed || !isLent(caller);
-    if (isNew) giveTo(file, root, isOwn ? caller.uid : 0);
+    if (made !== undefined) giveTo(file, root, isOwn ? caller.uid : 0);
     lockDirectory(file, kind, path);
     return file;
   } catch (error) {

@@ -12,6 +12,9 @@ import {
   LOCK_NB,
   O_CREAT,
   O_EXCL,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
   O_RDWR,
 } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
@@ -21,12 +24,14 @@ import {
   hasErrno,
   ioctl,
   open,
+  openat,
   statx,
   syscall,
   SyscallError,
 } from "../ffi/libc.ts";
-import { O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
 import { isOfType, S_IFREG } from "../ffi/file_types.ts";
+import { Descriptors } from "./descriptors.ts";
 import { CageError, LaunchError, UsageError } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import { imageLabel, isOwnImage, SUPERBLOCK } from "./image_format.ts";
@@ -124,11 +129,13 @@ function makeImage(path: string, most: number): number {
     const file = open(unfinished, O_RDWR | O_CREAT | O_EXCL, 0o600);
     try {
       syscall("ftruncate", file, size);
-    } finally {
+      format(path, file);
+      Deno.renameSync(unfinished, path);
+      return file;
+    } catch (error) {
       close(file);
+      throw error;
     }
-    format(unfinished);
-    Deno.renameSync(unfinished, path);
   } catch (error) {
     try {
       Deno.removeSync(unfinished);
@@ -138,15 +145,15 @@ function makeImage(path: string, most: number): number {
     if (!(error instanceof SyscallError)) throw error;
     throw refusal(`Cannot create image ${quote(path)}`, error);
   }
-  return openFile(path)!;
 }
 
-function format(path: string): void {
+/** By its descriptor: whoever the directory belongs to can exchange the name. */
+function format(path: string, file: number): void {
   const options = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
   const command = new Deno.Command("mke2fs", {
     args: [
       ...["-q", "-F", "-t", "ext4", "-m", "0", "-L", imageLabel],
-      ...["-E", options, path],
+      ...["-E", options, `/proc/${Deno.pid}/fd/${file}`],
     ],
     clearEnv: true,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
@@ -192,16 +199,38 @@ function sizeFor(path: string): number {
   return Math.floor(size / MEBIBYTE) * MEBIBYTE;
 }
 
-function checkImage(path: string, file: number): void {
+/**
+ * Removes an image, if this program made it.
+ *
+ * @param path The path of the image. What else has that name stays.
+ * @throws {SyscallError} If it cannot be removed.
+ */
+export function removeImage(path: string): void {
+  using kept = new Descriptors();
+  try {
+    const above = kept.keep(open(dirname(path), O_PATH | O_DIRECTORY));
+    const name = basename(path);
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+    const file = kept.keep(openat(above, name, flags));
+    if (isMade(file)) syscall("unlinkat", above, name, 0);
+  } catch (error) {
+    const isNone = ["ELOOP", "ENOENT", "ENOTDIR", "ENXIO"] as const;
+    if (!isNone.some((code) => hasErrno(error, code))) throw error;
+  }
+}
+
+/** The owner of a file on vfat is nobody's choice, but its rights are enough. */
+function isMade(file: number): boolean {
   const { mode, uid } = statx(file, "", AT_EMPTY_PATH);
+  if (!isOfType(mode, S_IFREG) || uid !== 0) return false;
   const superblock = new Uint8Array(SUPERBLOCK.size);
   const into = { into: superblock };
-  const isFile = isOfType(mode, S_IFREG);
-  if (isFile) {
-    syscall("pread64", file, into, SUPERBLOCK.size, SUPERBLOCK.offset);
-  }
-  // The owner of a file on vfat is nobody's choice, but its rights are enough.
-  if (!isFile || uid !== 0 || !isOwnImage(superblock)) {
+  syscall("pread64", file, into, SUPERBLOCK.size, SUPERBLOCK.offset);
+  return isOwnImage(superblock);
+}
+
+function checkImage(path: string, file: number): void {
+  if (!isMade(file)) {
     throw new UsageError(
       `Cannot use image ${quote(path)}: cage did not make it: ` +
         "move it away, or use -U to put the upper directory elsewhere",

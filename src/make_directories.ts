@@ -4,10 +4,28 @@
  * @module
  */
 
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../ffi/constants.ts";
+import { basename, dirname } from "@std/path";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_PATH,
+} from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { isOfType, S_IFDIR } from "../ffi/file_types.ts";
-import { ids, statx, syscall, SyscallError } from "../ffi/libc.ts";
+import {
+  close,
+  dup,
+  hasErrno,
+  ids,
+  open,
+  openat,
+  statx,
+  syscall,
+  SyscallError,
+} from "../ffi/libc.ts";
+import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
+import { Descriptors } from "./descriptors.ts";
 import { CageError } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import { quote } from "./quote.ts";
@@ -46,7 +64,8 @@ export function makeDirectories(
   if (isThere(path)) return;
   for (const directory of prefixes(path)) {
     const what = `Cannot create directory ${quote(directory)}`;
-    makeDirectory(directory, newOf(directory), what, hint);
+    const made = openNewDirectory(directory, newOf(directory), what, hint);
+    if (made !== undefined) close(made);
   }
 }
 
@@ -85,37 +104,67 @@ export function makeOwnDirectory(path: string): void {
 /**
  * Makes a directory, if it is missing.
  *
+ * Whoever the directory above belongs to may put something else in the place of
+ * what was made, so that is opened below a directory that stays the same, and
+ * changed by its descriptor. What is somebody else's then is not changed.
+ *
  * @param path The absolute path.
  * @param directory What it is like if it is made.
  * @param what What failed, if it cannot be made.
  * @param hint What to do then.
- * @returns Whether it was missing.
+ * @returns An `O_PATH` descriptor of it, to be closed, if it was missing.
  * @throws {LaunchError} If it cannot be made.
  *
  * @example What is there
  * ```ts
- * import { makeDirectory } from "cage/src/make_directories.ts";
+ * import { assertEquals } from "@std/assert";
+ * import { openNewDirectory } from "cage/src/make_directories.ts";
  *
- * makeDirectory("/proc", { mode: 0o755 }, "Cannot make it", "use another one");
+ * const hint = "use another one";
+ * assertEquals(
+ *   openNewDirectory("/proc", { mode: 0o755 }, "Cannot make it", hint),
+ *   undefined,
+ * );
  * ```
  */
-export function makeDirectory(
+export function openNewDirectory(
   path: string,
-  { mode, owner }: NewDirectory,
+  directory: NewDirectory,
   what: string,
   hint: string,
-): boolean {
+): number | undefined {
+  using files = new Descriptors();
   try {
-    syscall("mkdirat", AT_FDCWD, path, mode);
-    if (owner !== undefined) {
-      syscall("fchownat", AT_FDCWD, path, owner.uid, owner.gid, 0);
+    const flags = O_PATH | O_DIRECTORY;
+    const above = files.keep(open(dirname(path), flags));
+    const name = basename(path);
+    syscall("mkdirat", above, name, directory.mode);
+    const made = files.keep(openat(above, name, flags | O_NOFOLLOW));
+    if (statx(made, "", AT_EMPTY_PATH).uid === ids().uid[1]) {
+      change(made, directory);
     }
-    // Last: a change of owner takes bits away, and mkdir(2) obeys the umask.
-    syscall("fchmodat", AT_FDCWD, path, mode);
-    return true;
+    return dup(made);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    if (error.errno === ERRNO.EEXIST && error.call === "mkdirat") return false;
+    if (error.errno === ERRNO.EEXIST && error.call === "mkdirat") {
+      return undefined;
+    }
     throw refusalOf(what, error, hint);
+  }
+}
+
+function change(directory: number, { mode, owner }: NewDirectory): void {
+  if (owner !== undefined) {
+    const { gid, uid } = owner;
+    syscall("fchownat", directory, "", uid, gid, AT_EMPTY_PATH);
+  }
+  // Last: a change of owner takes bits away, and mkdir(2) obeys the umask.
+  try {
+    syscall("fchmodat", directory, ".", mode);
+  } catch (error) {
+    if (!hasErrno(error, "EACCES")) throw error;
+    // The umask has kept its owner from entering it, and fchmod(2) takes no
+    // descriptor that is for a path alone.
+    syscall("fchmodat", AT_FDCWD, `/proc/self/fd/${directory}`, mode);
   }
 }

@@ -25,6 +25,7 @@ import { Hold, lockDirectory } from "./directories.ts";
 import { CageError, UsageError } from "./errors.ts";
 import type { LaterNamespace } from "./facts.ts";
 import { refusalOf } from "./failure.ts";
+import { removeImage } from "./image.ts";
 import { claimInstance, findInstance, releaseClaim } from "./instances.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { startQuietly } from "./quiet_start.ts";
@@ -92,11 +93,12 @@ export function* reset(spec: ContainerSpec): Waiting<void> {
       const place = { hold, kept, layout };
       yield* removeDirectory(kind, place, client, namespace);
     }
-    if (!isLent(client) || !layout.named.upper) {
-      unlink(layout.image, 0);
+    // Nobody without privilege has one.
+    if (standing === "root" || isLent(client) && !layout.named.upper) {
+      removeImage(layout.image);
     }
     if (!layout.named.upper && !layout.named.work) {
-      unlink(layout.appDir, AT_REMOVEDIR);
+      removeEmpty(layout.appDir);
     }
   } finally {
     releaseClaim(claim);
@@ -158,9 +160,9 @@ function* remove(steps: readonly PlanStep[]): Waiting<number> {
   }
 }
 
-function unlink(path: string, flags: number): void {
+function removeEmpty(path: string): void {
   try {
-    syscall("unlinkat", AT_FDCWD, path, flags);
+    syscall("unlinkat", AT_FDCWD, path, AT_REMOVEDIR);
   } catch (error) {
     const isLeft = ["ENOENT", "ENOTDIR", "ENOTEMPTY"] as const;
     if (!isLeft.some((code) => hasErrno(error, code))) throw error;

@@ -23,7 +23,13 @@ import {
   SyscallError,
   writeAll,
 } from "../ffi/libc.ts";
-import { isOfType, S_IFDIR, S_IFIFO, S_IFREG } from "../ffi/file_types.ts";
+import {
+  isOfType,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFREG,
+} from "../ffi/file_types.ts";
 import { openNamed } from "./as_caller.ts";
 import type { Caller } from "./caller.ts";
 import { UsageError } from "./errors.ts";
@@ -82,16 +88,29 @@ export function openScript(
   return { script, [Symbol.dispose]: () => close(script.descriptor) };
 }
 
+/** What a shell gives: a file, a here-document, `<(...)`, a terminal. */
+const GIVEN = [S_IFREG, S_IFIFO, S_IFCHR, S_IFDIR];
+
+/** The highest of the standard descriptors, which can be only the caller's. */
+const STDERR = 2;
+
+/**
+ * The runtime has descriptors too, by which its memory could be reached from
+ * inside: epoll(7) gives and takes its pointers. None is of these types.
+ */
 function duplicate(path: string, number: number): number {
   try {
-    return dup(number);
+    const { mode } = statx(number, "", AT_EMPTY_PATH);
+    if (number <= STDERR || GIVEN.some((type) => isOfType(mode, type))) {
+      return dup(number);
+    }
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    throw new UsageError(
-      `Cannot read init script ${quote(path)}: descriptor ${number} is not ` +
-        `open: give it to cage, as with ${number}<FILE`,
-    );
   }
+  throw new UsageError(
+    `Cannot read init script ${quote(path)}: descriptor ${number} is not ` +
+      `open: give it to cage, as with ${number}<FILE`,
+  );
 }
 
 /** Where the caller cannot look, as in root's home, nothing is theirs. */

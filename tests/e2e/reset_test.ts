@@ -116,3 +116,12 @@ test("cage -k --reset asks before it stops the instance", async (t) => {
   }
   await running.result;
 }, SKIP);
+
+test("cage --reset leaves a file where an image would be", async (t) => {
+  const app = `${t.scratch}/disk`;
+  await Deno.writeTextFile(`${app}.ext4`, "not of cage\n");
+  const args = ["-a", app, "-p", `${t.scratch}/pid`];
+  const { status, stderr } = await cage(["--reset", "--yes", ...args]);
+  assertEquals([status, stderr], [0, ""]);
+  assertEquals(await Deno.readTextFile(`${app}.ext4`), "not of cage\n");
+});

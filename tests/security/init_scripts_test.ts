@@ -42,3 +42,18 @@ attack("A FIFO in the place of a script holds nothing up", async (t) => {
     assertMatch(stderr, /^cage: Cannot read init script .*FIFO/);
   }
 });
+
+attack("No descriptor of the runtime is taken for a script", async (t) => {
+  // The runtime has copies of these, which are no more than the caller's.
+  const quiet = 'exec "$@" </dev/null >/dev/null 2>words';
+  for (let descriptor = 3; descriptor < 12; descriptor++) {
+    await t.run(t.mallory, [
+      ...["/bin/sh", "-c", quiet, "sh", t.cageFile, "--ephemeral"],
+      ...["-l", await t.root(), "-i", `/proc/self/fd/${descriptor}`],
+      ...sh("true"),
+    ], { patience: 20_000 });
+    const words = await t.sh(t.mallory, "cat words");
+    // What is no file would come to be open inside, and no shell can read it.
+    assertEquals(/^cage: The init script/m.test(words), false, words);
+  }
+});
