@@ -17,6 +17,7 @@ import { word } from "./data.ts";
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
+const EPOLLOUT = 4;
 
 /** `struct epoll_event` has a hole before the data, save on x86_64. */
 const DATA_OFFSET = HOST_ARCH === "x86_64" ? 4 : 8;
@@ -48,6 +49,9 @@ export class Watch implements Disposable {
   readonly #epoll: number;
   readonly #wake: number;
   readonly #events = new Mapping(EVENT_SIZE * MOST);
+  /** A number may be another descriptor's when its event is looked at. */
+  readonly #numbers = new Map<bigint, number>();
+  #lastKey = 0n;
   #waiting = false;
   #closed = false;
 
@@ -57,23 +61,30 @@ export class Watch implements Disposable {
    * @throws {SyscallError} If there are no descriptors left.
    */
   constructor() {
-    this.#epoll = syscall("epoll_create1", O_CLOEXEC);
-    this.#wake = syscall("eventfd2", 0, O_CLOEXEC);
+    using stack = new DisposableStack();
+    stack.use(this.#events);
+    const kept = (descriptor: number) => stack.adopt(descriptor, close);
+    this.#epoll = kept(syscall("epoll_create1", O_CLOEXEC));
+    this.#wake = kept(syscall("eventfd2", 0, O_CLOEXEC));
     this.add(this.#wake);
+    stack.move();
   }
 
   /**
    * Adds a descriptor.
    *
    * @param fd The descriptor.
+   * @param until What it is waited for: that it can be read, or written to.
    * @throws {SyscallError} If it cannot be waited for, or is in the set.
    */
-  add(fd: number): void {
+  add(fd: number, until: "readable" | "writable" = "readable"): void {
+    const key = ++this.#lastKey;
     const event = new Uint8Array(EVENT_SIZE);
     const view = new DataView(event.buffer);
-    view.setUint32(0, EPOLLIN, true);
-    view.setInt32(DATA_OFFSET, fd, true);
+    view.setUint32(0, until === "readable" ? EPOLLIN : EPOLLOUT, true);
+    view.setBigUint64(DATA_OFFSET, key, true);
     syscall("epoll_ctl", this.#epoll, EPOLL_CTL_ADD, fd, event);
+    this.#numbers.set(key, fd);
   }
 
   /**
@@ -84,10 +95,13 @@ export class Watch implements Disposable {
    */
   remove(fd: number): void {
     syscall("epoll_ctl", this.#epoll, EPOLL_CTL_DEL, fd, 0);
+    for (const [key, number] of this.#numbers) {
+      if (number === fd) this.#numbers.delete(key);
+    }
   }
 
   /**
-   * Waits until a descriptor can be read. Each is told once, and then is no
+   * Waits for one or more of the descriptors. Each is told once, and then is no
    * longer in the set.
    *
    * @returns The descriptors; none if the set is disposed.
@@ -102,10 +116,12 @@ export class Watch implements Disposable {
       const count = await this.#call();
       if (this.#closed) return [];
       const view = new DataView(this.#events.bytes.buffer);
-      const found = Array.from(
+      const keys = Array.from(
         { length: count },
-        (_, i) => view.getInt32(EVENT_SIZE * i + DATA_OFFSET, true),
+        (_, i) => view.getBigUint64(EVENT_SIZE * i + DATA_OFFSET, true),
       );
+      // Without those that were taken out since.
+      const found = keys.flatMap((key) => this.#numbers.get(key) ?? []);
       found.forEach((fd) => this.remove(fd));
       return found;
     } finally {

@@ -45,9 +45,9 @@ import type { Waiting } from "./wait.ts";
  */
 export class Detachment implements Disposable {
   readonly #supervision: Supervision;
-  readonly #begun = new Pipe();
-  readonly #order = new Pipe();
-  readonly #file = memfdCreate("cage", MFD_ALLOW_SEALING);
+  readonly #begun: Pipe;
+  readonly #order: Pipe;
+  readonly #file: number;
   #supervisor: number | undefined;
   #isAlone = false;
 
@@ -59,6 +59,11 @@ export class Detachment implements Disposable {
    */
   constructor(supervision: Supervision) {
     this.#supervision = supervision;
+    using stack = new DisposableStack();
+    this.#begun = stack.use(new Pipe());
+    this.#order = stack.use(new Pipe());
+    this.#file = memfdCreate("cage", MFD_ALLOW_SEALING);
+    stack.move();
   }
 
   /**

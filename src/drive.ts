@@ -4,13 +4,7 @@
  * @module
  */
 
-import {
-  LOCK_EX,
-  LOCK_NB,
-  O_NONBLOCK,
-  SIGINFO,
-  SIGNALS,
-} from "../ffi/constants.ts";
+import { LOCK_EX, O_NONBLOCK, SIGINFO, SIGNALS } from "../ffi/constants.ts";
 import {
   close,
   flock,
@@ -23,6 +17,7 @@ import {
 } from "../ffi/libc.ts";
 import type { Notes } from "../ffi/notes.ts";
 import { CageError } from "./errors.ts";
+import { lockNow } from "./lock_now.ts";
 import type { DescriptorWait, Waiting } from "./wait.ts";
 
 /** Signals that end a program which does not handle them. */
@@ -193,16 +188,6 @@ function lock(descriptor: number, signals: Signals): number | undefined {
     }
   } finally {
     signals.setEnding(false);
-  }
-}
-
-function lockNow(descriptor: number): boolean {
-  try {
-    flock(descriptor, LOCK_EX | LOCK_NB);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, "EAGAIN")) return false;
-    throw error;
   }
 }
 

@@ -33,9 +33,10 @@ export class Helper implements Disposable {
    * Starts it.
    *
    * @param block The memory with the program.
+   * @param flags Flags of clone(2).
    */
-  constructor(block: Block) {
-    this.pidfd = startQuietly(block, 0).pidfd;
+  constructor(block: Block, flags = 0) {
+    this.pidfd = startQuietly(block, flags).pidfd;
   }
 
   /**

@@ -209,10 +209,13 @@ export function writePidFile(
  */
 export function releaseClaim(claim: Claim, recorded?: Recorded): void {
   const { descriptor, directory, records } = claim;
-  if (recorded !== undefined) removeRecord(records, recorded.pid, recorded);
-  if (statx(descriptor, "", AT_EMPTY_PATH).nlink > 0) remove(claim);
-  close(descriptor);
-  close(directory);
+  try {
+    if (recorded !== undefined) removeRecord(records, recorded.pid, recorded);
+    if (statx(descriptor, "", AT_EMPTY_PATH).nlink > 0) remove(claim);
+  } finally {
+    close(descriptor);
+    close(directory);
+  }
 }
 
 /**
@@ -333,8 +336,13 @@ function setMode(file: number): void {
   }
 }
 
+/** Who owns the directory may have moved it away. */
 function remove({ directory, name, owner }: PidFilePlace): void {
-  as(owner, () => syscall("unlinkat", directory, name, 0));
+  try {
+    as(owner, () => syscall("unlinkat", directory, name, 0));
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+  }
 }
 
 /**

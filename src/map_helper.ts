@@ -14,9 +14,9 @@ import {
   O_CLOEXEC,
   O_RDWR,
 } from "../ffi/constants.ts";
-import { close, waitPidfd } from "../ffi/libc.ts";
+import { close, type Ended, SyscallError, waitPidfd } from "../ffi/libc.ts";
 import { CageError } from "./errors.ts";
-import { errorOf } from "./failure.ts";
+import { errorOf, refusalOf } from "./failure.ts";
 import { unblockSignals } from "./process.ts";
 import { startQuietly } from "./quiet_start.ts";
 import { quote } from "./quote.ts";
@@ -25,11 +25,12 @@ import type { PlanStep } from "./step.ts";
 
 /** A program that runs, beside others. */
 export class MapHelper implements Disposable {
-  readonly #block = new Block();
+  readonly #block: Block;
   readonly #cannot: string;
   readonly #file: string;
   readonly #pidfd: number;
   readonly #said: Said;
+  #hasEnded = false;
 
   /**
    * Starts it.
@@ -42,11 +43,14 @@ export class MapHelper implements Disposable {
   constructor(program: string, args: readonly string[], file: string) {
     this.#cannot = `Cannot map the ids of the container with ${quote(program)}`;
     this.#file = file;
-    this.#said = new Said("map");
+    using stack = new DisposableStack();
+    this.#block = stack.use(new Block());
+    this.#said = stack.use(new Said("map"));
     this.#block.append({
       steps: stepsOf(program, args, this.#said.descriptor, this.#cannot),
     });
-    this.#pidfd = startQuietly(this.#block, CLONE_VFORK).pidfd;
+    this.#pidfd = startHelper(this.#block, this.#cannot);
+    stack.move();
   }
 
   /**
@@ -55,7 +59,7 @@ export class MapHelper implements Disposable {
    * @throws {CageError} If it has failed, in its own words.
    */
   wait(): void {
-    const { code, status } = waitPidfd(this.#pidfd)!;
+    const { code, status } = this.#end();
     const failure = this.#block.failure();
     if (failure?.stopped) {
       throw errorOf({ step: failure.step, errno: failure.errno });
@@ -70,9 +74,25 @@ export class MapHelper implements Disposable {
 
   /** Gives back what it holds, once it has ended. */
   [Symbol.dispose](): void {
+    // The other one may not have been started.
+    if (!this.#hasEnded) this.#end();
     close(this.#pidfd);
     this.#said[Symbol.dispose]();
     this.#block[Symbol.dispose]();
+  }
+
+  #end(): Ended {
+    this.#hasEnded = true;
+    return waitPidfd(this.#pidfd)!;
+  }
+}
+
+function startHelper(block: Block, cannot: string): number {
+  try {
+    return startQuietly(block, CLONE_VFORK).pidfd;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    throw refusalOf(cannot, error, "raise the limits (ulimit -u, ulimit -n)");
   }
 }
 

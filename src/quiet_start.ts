@@ -5,7 +5,14 @@
  */
 
 import type { Block } from "../ffi/block.ts";
-import { ALL_SIGNALS, pidfdOpen, rtSigprocmask } from "../ffi/libc.ts";
+import { P_PID, SIGNALS, WEXITED } from "../ffi/constants.ts";
+import {
+  ALL_SIGNALS,
+  kill,
+  pidfdOpen,
+  rtSigprocmask,
+  syscall,
+} from "../ffi/libc.ts";
 
 /**
  * Starts a process with all signals blocked: no handler of the runtime may run
@@ -14,7 +21,7 @@ import { ALL_SIGNALS, pidfdOpen, rtSigprocmask } from "../ffi/libc.ts";
  * @param block The memory, with the program of the process.
  * @param flags Flags of clone(2).
  * @returns The id and a pidfd of the process.
- * @throws {SyscallError} If it cannot be started.
+ * @throws {SyscallError} If it cannot be started. None is left then.
  *
  * @example A process that ends at once
  * ```ts
@@ -36,8 +43,19 @@ export function startQuietly(
   const mask = rtSigprocmask(ALL_SIGNALS);
   try {
     const pid = block.start(flags);
-    return { pid, pidfd: pidfdOpen(pid) };
+    return { pid, pidfd: hold(pid) };
   } finally {
     rtSigprocmask(mask);
+  }
+}
+
+/** Its memory is about to be given back: a process that nobody holds ends. */
+function hold(pid: number): number {
+  try {
+    return pidfdOpen(pid);
+  } catch (error) {
+    kill(pid, SIGNALS.SIGKILL);
+    syscall("waitid", P_PID, pid, 0, WEXITED, 0);
+    throw error;
   }
 }

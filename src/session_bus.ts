@@ -137,11 +137,13 @@ function makePlace({ runtime }: Desktop): string {
 
 /** What its user has done with it meanwhile is theirs. */
 function removePlace(directory: string): void {
-  try {
-    Deno.removeSync(`${directory}/bus`);
-    Deno.removeSync(directory);
-  } catch {
-    // It is in a directory that is emptied at logout.
+  // A proxy that failed has made no socket.
+  for (const path of [`${directory}/bus`, directory]) {
+    try {
+      Deno.removeSync(path);
+    } catch {
+      // It is in a directory that is emptied at logout.
+    }
   }
 }
 

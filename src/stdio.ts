@@ -6,6 +6,7 @@
 
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, open, pipe2 } from "../ffi/libc.ts";
+import { readableOf, writableOf } from "./pipe_streams.ts";
 import type { Stdio } from "./process.ts";
 
 /**
@@ -43,7 +44,7 @@ export class StdioPipes implements Disposable {
   /** The descriptors for the command. */
   readonly inside: Stdio;
   readonly #own = new Map<keyof Stdio, number>();
-  readonly #toClose: number[] = [];
+  readonly #toClose = new Set<number>();
 
   /**
    * Opens them.
@@ -52,11 +53,14 @@ export class StdioPipes implements Disposable {
    * @throws {SyscallError} If there are no descriptors left.
    */
   constructor({ stderr, stdin, stdout }: StdioChoices) {
+    using stack = new DisposableStack();
+    stack.use(this);
     this.inside = {
       ...this.#choose("stdin", stdin),
       ...this.#choose("stdout", stdout),
       ...this.#choose("stderr", stderr),
     };
+    stack.move();
   }
 
   /**
@@ -65,11 +69,10 @@ export class StdioPipes implements Disposable {
    * @returns A stream for each pipe.
    */
   takeStreams(): Streams {
-    const readable = (name: keyof Stdio) => this.#file(name)?.readable;
     const streams = {
-      stdin: this.#file("stdin")?.writable,
-      stdout: readable("stdout"),
-      stderr: readable("stderr"),
+      stdin: this.#take("stdin", writableOf),
+      stdout: this.#take("stdout", readableOf),
+      stderr: this.#take("stderr", readableOf),
     };
     return Object.fromEntries(
       Object.entries(streams).filter(([, stream]) => stream !== undefined),
@@ -96,15 +99,14 @@ export class StdioPipes implements Disposable {
   }
 
   #later(descriptor: number): number {
-    this.#toClose.push(descriptor);
+    this.#toClose.add(descriptor);
     return descriptor;
   }
 
-  /** The runtime opens the same end of the pipe again, as a file of its own. */
-  #file(name: keyof Stdio): Deno.FsFile | undefined {
+  #take<T>(name: keyof Stdio, streamOf: (end: number) => T): T | undefined {
     const descriptor = this.#own.get(name);
     if (descriptor === undefined) return undefined;
-    const mode = name === "stdin" ? { write: true } : { read: true };
-    return Deno.openSync(`/proc/self/fd/${descriptor}`, mode);
+    this.#toClose.delete(descriptor);
+    return streamOf(descriptor);
   }
 }

@@ -100,3 +100,18 @@ test("cage --dbus says what is missing", async (t) => {
   assertEquals([alone.status, alone.stdout], [125, ""]);
   assertMatch(alone.stderr, /^cage: Cannot use --dbus without -G: /);
 });
+
+test("cage --dbus leaves nothing of a proxy that fails", async (t) => {
+  const runtime = t.newScratch("/tmp");
+  const proxy = "#!/bin/sh\necho no bus >&2\nexit 1\n";
+  Deno.writeTextFileSync(`${runtime}/xdg-dbus-proxy`, proxy, { mode: 0o755 });
+  const env = {
+    XDG_RUNTIME_DIR: runtime,
+    DBUS_SESSION_BUS_ADDRESS: "unix:path=/nowhere",
+    PATH: `${runtime}:${Deno.env.get("PATH")}`,
+  };
+  const { stderr } = await show({ env }, ["--dbus", ...sh("true")]);
+  assertMatch(stderr, /xdg-dbus-proxy failed: no bus: /);
+  const left = [...Deno.readDirSync(runtime)].map(({ name }) => name);
+  assertEquals(left.filter((name) => name.startsWith("cage-bus")), []);
+});

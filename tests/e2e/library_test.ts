@@ -21,6 +21,9 @@ import {
 /** How many containers are started. */
 const MANY = 200;
 
+/** The runtime has 32 threads for what blocks. */
+const MORE_THAN_THREADS = 40;
+
 /** Mappings that the runtime itself may add while it runs. */
 const SLACK = 60;
 
@@ -277,6 +280,61 @@ test("launch() starts containers while others are being started", async (t) => {
   );
   assertEquals(codes.flat(), Array(40).fill(7));
 }, OPTIONS);
+
+test(
+  "launch() tells how a command ended whose pid file was moved away",
+  async (t) => {
+    const { launch } = await load();
+    const pidFile = `${t.scratch}/pid`;
+    const spec = await specOf(t, "cat; exit 3", { ephemeral: true, pidFile });
+    const handle = await launch(spec, { ...SILENT, stdin: "piped" });
+    Deno.renameSync(pidFile, `${t.scratch}/elsewhere`);
+    await handle.stdin.close();
+    assertEquals((await handle.status).code, 3);
+  },
+  OPTIONS,
+);
+
+test(
+  "launch() of one instance, more often than there are threads, starts it and attaches",
+  async (t) => {
+    const { launch } = await load();
+    const spec = await specOf(t, "cat >/dev/null", { ephemeral: true });
+    const handles = await Promise.all(
+      Array.from(
+        { length: MORE_THAN_THREADS },
+        () => launch(spec, { ...SILENT, stdin: "piped" }),
+      ),
+    );
+    await Promise.all(handles.map(({ stdin }) => stdin.close()));
+    await Promise.all(handles.map(({ status }) => status));
+  },
+  OPTIONS,
+);
+
+test(
+  "launch() gives streams that wait at the same time, more than there are threads",
+  async (t) => {
+    const { launch } = await load();
+    const spec = await specOf(t, "cat", { ephemeral: true });
+    const handles = await Promise.all(
+      Array.from({ length: MORE_THAN_THREADS }, (_, at) =>
+        launch(
+          { ...spec, name: `${t.name}.${at}` },
+          { ...SILENT, stdin: "piped", stdout: "piped" },
+        )),
+    );
+    const texts = handles.map(({ stdout }) => textOf(stdout));
+    for (const { stdin } of handles) {
+      const writer = stdin.getWriter();
+      await writer.write(new TextEncoder().encode("text"));
+      await writer.close();
+    }
+    assertEquals(await Promise.all(texts), handles.map(() => "text"));
+    await Promise.all(handles.map(({ status }) => status));
+  },
+  OPTIONS,
+);
 
 test(
   "launch() leaves the event loop free while a container runs",

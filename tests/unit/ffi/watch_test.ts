@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { HOST_ARCH } from "../../../ffi/arch.ts";
 import { Block } from "../../../ffi/block.ts";
+import { callNumber } from "../../../ffi/calls.ts";
 import { close, pipe2, SyscallError, Watch, write } from "../../../ffi/libc.ts";
 import { Child, END_WITH_PARENT } from "./tools.ts";
 
@@ -60,6 +62,35 @@ Deno.test("Watch does not tell a descriptor that was taken out", async () => {
     close(writer);
   }
 });
+
+/** The other thread has been told of it already. */
+Deno.test("Watch does not tell what was taken out when its event had come", async () => {
+  using watch = new Watch();
+  const [out, still] = [pipe2(), pipe2()];
+  watch.add(out.reader);
+  watch.add(still.reader);
+  const waiting = watch.wait();
+  while (!isThreadWaiting());
+  write(out.writer, new Uint8Array(1));
+  while (isThreadWaiting());
+  watch.remove(out.reader);
+  assertEquals(await waiting, []);
+  write(still.writer, new Uint8Array(1));
+  assertEquals(await watch.wait(), [still.reader]);
+  for (const { reader, writer } of [out, still]) {
+    close(reader);
+    close(writer);
+  }
+});
+
+/** Whether a thread of this process is in epoll_pwait(2): proc_pid_syscall(5). */
+function isThreadWaiting(): boolean {
+  const number = callNumber("epoll_pwait", HOST_ARCH);
+  return [...Deno.readDirSync("/proc/self/task")].some(({ name }) =>
+    Deno.readTextFileSync(`/proc/self/task/${name}/syscall`)
+      .startsWith(`${number} `)
+  );
+}
 
 Deno.test("Watch ends its waiting when it is disposed", async () => {
   const before = [...Deno.readDirSync("/proc/self/fd")].length;
