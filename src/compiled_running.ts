@@ -95,7 +95,7 @@ export function findRunning(place: InstancePlace): CompiledStep[] {
       why,
     },
     { name: pid.result, call: "parse", args: [text, 0], ifZero: "no-pid-file" },
-    ...checkText(text, length),
+    ...checkText(text, length, why),
     refuse(
       `Cannot use pid file ${quote(path)}: it holds something else: ` +
         "name another file with -p",
@@ -163,17 +163,20 @@ export function closePidFile(): CompiledStep[] {
   }));
 }
 
+const NEWLINE = 10;
+
 /** Ten digits, a newline, and a byte that should not be there. */
 const LONGEST = 12;
 
 /**
  * A file that begins with a number may be anything, and is not to be removed:
- * a NUL is where the number ended, and what was there must be the last byte, or
- * be behind it.
+ * a NUL is where the number ended, and there the file must end, or have its
+ * newline as the last byte.
  */
 function checkText(
   text: { readonly buffer: string },
   length: { readonly result: string },
+  why: string,
 ): CompiledStep[] {
   const [at, byte, rest] = ["digit", "digit-byte", "behind-digits"]
     .map((result) => ({ result }));
@@ -194,7 +197,12 @@ function checkText(
     goTo(at.result),
     { name: rest.result, call: "subtract", args: [length, at, 0] },
     ifSame(rest, 0, "find-record"),
-    ifSame(rest, 1, "find-record"),
+    ifSame(rest, 1, "one-behind"),
+    goTo("no-pid-file"),
+    label("one-behind"),
+    { call: "store", args: [cell, 0, 0] },
+    { call: "pread64", args: [PLACE.file, cell, 1, at], why },
+    { call: "load", args: [cell, -NEWLINE], ifZero: "find-record" },
   ];
 }
 

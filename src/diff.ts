@@ -17,6 +17,7 @@ import {
 import { Descriptors } from "./descriptors.ts";
 import {
   type Found,
+  ifThere,
   type MergedDirectory,
   openReadable,
 } from "./layer_view.ts";
@@ -91,7 +92,7 @@ function printPatch(change: FoundChange, output: Output): void {
   const { above, after, before, kind, was } = change;
   if (kind === "deleted" && typeOf(before!) === "directory") {
     for (const gone of filesBelow(change.path, was!, above!)) {
-      output.bytes(patchOf(gone, contentsOf(gone)));
+      printFile(gone, output);
     }
     return;
   }
@@ -103,17 +104,24 @@ function printPatch(change: FoundChange, output: Output): void {
     if (typeOf(before) === "directory") {
       // It is replaced, and all that was in it is gone.
       for (const one of filesBelow(change.path, was!, above!)) {
-        output.bytes(patchOf(one, contentsOf(one)));
+        printFile(one, output);
       }
     } else if (isPatched(before)) {
-      output.bytes(patchOf({ ...gone, kind: "deleted" }, contentsOf(gone)));
+      printFile({ ...gone, kind: "deleted" }, output);
     }
     if (isPatched(after)) {
-      output.bytes(patchOf({ ...made, kind: "added" }, contentsOf(made)));
+      printFile({ ...made, kind: "added" }, output);
     }
   } else if (isPatched(after ?? before)) {
-    output.bytes(patchOf(change, contentsOf(change)));
+    printFile(change, output);
   }
+}
+
+function printFile(change: FoundChange, output: Output): void {
+  const contents = change.is === undefined
+    ? contentsOf(change)
+    : ifThere(change.is, () => contentsOf(change));
+  if (contents !== undefined) output.bytes(patchOf(change, contents));
 }
 
 /** What a directory had in it that is gone. */

@@ -7,7 +7,6 @@
 import { O_CREAT, O_PATH, O_WRONLY } from "../ffi/constants.ts";
 import { readLink, statEntry } from "../ffi/entries.ts";
 import {
-  close,
   hasErrno,
   open,
   read,
@@ -22,8 +21,13 @@ import { Descriptors } from "./descriptors.ts";
 import { CageError } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
 import { absolute, STORAGE_BASE } from "./layout.ts";
-import { attributesOf, type Found, openReadable } from "./layer_view.ts";
-import { OPAQUE_FILE, WHITEOUT_PREFIX } from "./overlay_marks.ts";
+import {
+  attributesOf,
+  type Found,
+  ifThere,
+  openReadable,
+} from "./layer_view.ts";
+import { type Marks, OPAQUE_FILE, WHITEOUT_PREFIX } from "./overlay_marks.ts";
 import type { OwnIds } from "./own_ids.ts";
 import { Progress } from "./progress.ts";
 import { quote } from "./quote.ts";
@@ -179,44 +183,59 @@ function whiteoutOf(path: string): string {
   return `${path.slice(0, at)}${WHITEOUT_PREFIX}${path.slice(at)}`;
 }
 
-/** Writes a member, unless the caller may not read it. */
+/** Writes a member, unless the caller may not read it, or it has just gone. */
 function writeMember(
   tar: TarWriter,
   { content, path }: MergedEntry,
   is: Found,
   links: Map<string, string>,
-  marks: Parameters<typeof walkMerged>[0]["marks"],
+  marks: Marks,
 ): boolean {
-  const { gid, id, mode, modified, nlink, rdev, uid } = is.stat;
+  const { gid, id, mode, modified, nlink, uid } = is.stat;
   const type = typeOf(is.stat) as TarType;
   const isDirectory = type === "directory";
   const common = {
     path: isDirectory ? `${path || "."}/` : path,
     ...{ mode, uid, gid, modified },
   };
-  const first = links.get(id);
-  if (!isDirectory && nlink > 1) {
-    if (first !== undefined) {
-      tar.member({ ...common, type: "hardlink", size: 0, target: first });
-      return true;
-    }
+  const isLinked = !isDirectory && nlink > 1;
+  const first = isLinked ? links.get(id) : undefined;
+  if (first !== undefined) {
+    tar.member({ ...common, type: "hardlink", size: 0, target: first });
+    return true;
   }
   const isFile = type === "file" && content !== undefined;
-  const file = isFile ? openReadable(content) : undefined;
+  using kept = new Descriptors();
+  // All that can fail is before the first byte of it.
+  const found = ifThere(is, () => ({
+    file: isFile ? keptFile(content, kept) : undefined,
+    more: detailsOf(is, marks),
+  }));
+  if (found === undefined) return true;
+  const { file, more } = found;
   if (isFile && file === undefined) return false;
-  if (!isDirectory && nlink > 1) links.set(id, path);
-  const head = {
-    ...{ ...common, type, attributes: attributesOf(is, marks) },
-    size: isFile ? content.stat.size : 0,
-    ...(type === "link" ? { target: readLink(is.directory, is.name) } : {}),
-    ...(type === "char" || type === "block" ? { rdev } : {}),
-  };
-  try {
-    tar.member(head, file);
-  } finally {
-    if (file !== undefined) close(file);
-  }
+  if (isLinked) links.set(id, path);
+  const size = isFile ? content.stat.size : 0;
+  tar.member({ ...common, ...more, type, size }, file);
   return true;
+}
+
+function keptFile(found: Found, kept: Descriptors): number | undefined {
+  const file = openReadable(found);
+  return file === undefined ? undefined : kept.keep(file);
+}
+
+/** What a member has beside what every one has. */
+function detailsOf(
+  is: Found,
+  marks: Marks,
+): Pick<TarMember, "attributes" | "rdev" | "target"> {
+  const type = typeOf(is.stat);
+  return {
+    attributes: attributesOf(is, marks),
+    ...(type === "link" ? { target: readLink(is.directory, is.name) } : {}),
+    ...(type === "char" || type === "block" ? { rdev: is.stat.rdev } : {}),
+  };
 }
 
 /** As much as is written at once. */

@@ -168,13 +168,14 @@ function* describeStored(
   };
 }
 
-/** Files can have times that are no date: from then on it is the last one. */
+/** Files can have times that are no date: the nearest one is told instead. */
 function lastOf(looks: readonly (Look | undefined)[]): Date {
   const NANOSECONDS = 1e6;
   const times = looks.map((look) =>
     Number(look?.stat.modified ?? 0n) / NANOSECONDS
   );
-  return new Date(Math.min(Math.floor(Math.max(...times)), LAST_TIME));
+  const last = Math.floor(Math.max(...times));
+  return new Date(Math.max(-LAST_TIME, Math.min(last, LAST_TIME)));
 }
 
 /** Milliseconds since 1970: "Time Values and Time Range" of ECMA-262. */

@@ -15,7 +15,7 @@ import {
   readAttribute,
   statEntry,
 } from "../ffi/entries.ts";
-import { close, hasErrno, openat } from "../ffi/libc.ts";
+import { close, hasErrno, openat, SyscallError } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { typeOf } from "./changes.ts";
 import { Descriptors } from "./descriptors.ts";
@@ -134,10 +134,11 @@ export class MergedDirectory implements Disposable {
       const stat = seenEntry(part.fd, name);
       if (stat === undefined) continue;
       if (typeOf(stat) !== "directory") break;
-      const fd = openEntry(part.fd, name, O_PATH | O_DIRECTORY);
-      parts.push({ fd: kept.keep(fd), isMarked: part.isMarked });
       const found = { directory: part.fd, name, stat };
-      if (part.isMarked && isOpaque(found, fd, this.#marks)) break;
+      const fd = openDirectory(found);
+      if (fd === undefined) continue;
+      parts.push({ fd: kept.keep(fd), isMarked: part.isMarked });
+      if (part.isMarked && isOpaque(fd, this.#marks)) break;
     }
     if (parts.length === 0) return undefined;
     return new MergedDirectory(parts, this.#marks);
@@ -196,9 +197,11 @@ export class MergedDirectory implements Disposable {
     return isEmptyFile(stat) && this.#has(found, "whiteout");
   }
 
-  #has({ directory, name }: Found, mark: string): boolean {
+  #has(found: Found, mark: string): boolean {
+    const { directory, name } = found;
     const attribute = markName(this.#marks, mark);
-    return readAttribute(directory, name, attribute) !== undefined;
+    const read = () => readAttribute(directory, name, attribute);
+    return ifThere(found, read) !== undefined;
   }
 }
 
@@ -236,20 +239,50 @@ export function upperEntry(
 }
 
 /**
- * Opens a directory of the upper layer, which a container that runs may remove
- * meanwhile.
+ * Opens a directory.
  *
- * @param entry The directory.
+ * @param found The directory.
  * @returns The descriptor; nothing if it has just gone.
  */
-export function openUpperDirectory(
-  { directory, name }: UpperEntry,
-): number | undefined {
+export function openDirectory(found: Found): number | undefined {
+  const { directory, name } = found;
+  return ifThere(found, () => openEntry(directory, name, O_PATH | O_DIRECTORY));
+}
+
+/**
+ * Does something with an entry, which a container that runs may remove
+ * meanwhile, or put another one in its place.
+ *
+ * @param found The entry.
+ * @param action What to do.
+ * @returns What it gives; nothing if it failed and the entry has gone.
+ *
+ * @example One that is there no more
+ * ```ts
+ * import { ifThere, openContent } from "cage/src/layer_view.ts";
+ * import { statEntry } from "cage/ffi/entries.ts";
+ * import { close, open } from "cage/ffi/libc.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = open("/", 0);
+ * const stat = statEntry(directory, ".")!;
+ * const found = { directory, name: "has-just-gone", stat };
+ * assertEquals(ifThere(found, () => openContent(found)), undefined);
+ * close(directory);
+ * ```
+ */
+export function ifThere<T>(
+  { directory, name, stat }: Found,
+  action: () => T,
+): T | undefined {
   try {
-    return openEntry(directory, name, O_PATH | O_DIRECTORY);
+    return action();
   } catch (error) {
-    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return;
-    throw error;
+    if (!(error instanceof SyscallError)) throw error;
+    // Another one often has the same number at once, but not the same birth.
+    const now = statEntry(directory, name);
+    if (now?.id === stat.id && now.born === stat.born) throw error;
+    return undefined;
   }
 }
 
@@ -269,21 +302,16 @@ export function isWhiteout(entry: UpperEntry, marks: Marks): boolean {
 /**
  * Tells whether a directory hides what is below.
  *
- * @param entry The directory.
- * @param fd A descriptor of it.
+ * @param directory A descriptor of it.
  * @param marks How that is kept.
  * @returns Whether it does.
  */
-export function isOpaque(
-  { directory, name }: Found,
-  fd: number,
-  marks: Marks,
-): boolean {
-  const value = readAttribute(directory, name, markName(marks, "opaque"));
+export function isOpaque(directory: number, marks: Marks): boolean {
+  const value = readAttribute(directory, "", markName(marks, "opaque"));
   if (value !== undefined && nameOf(value) === "y") return true;
   if (!marks.isFuse) return false;
-  const own = readAttribute(directory, name, "user.fuseoverlayfs.opaque");
-  return own !== undefined || statEntry(fd, OPAQUE_FILE) !== undefined;
+  const own = readAttribute(directory, "", "user.fuseoverlayfs.opaque");
+  return own !== undefined || statEntry(directory, OPAQUE_FILE) !== undefined;
 }
 
 /**
@@ -294,12 +322,14 @@ export function isOpaque(
  * @returns The path; nothing if it has none.
  */
 export function redirectOf(
-  { attributes, directory, name }: UpperEntry,
+  entry: UpperEntry,
   marks: Marks,
 ): string | undefined {
+  const { attributes, directory, name } = entry;
   const attribute = markName(marks, "redirect");
   if (!attributes.includes(attribute)) return;
-  const value = readAttribute(directory, name, attribute);
+  const read = () => readAttribute(directory, name, attribute);
+  const value = ifThere(entry, read);
   return value && nameOf(value);
 }
 

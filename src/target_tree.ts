@@ -34,7 +34,7 @@ import {
   setOwner,
   setTimes,
 } from "../ffi/entry_changes.ts";
-import { close, syscall, SyscallError } from "../ffi/libc.ts";
+import { close, hasErrno, syscall, SyscallError } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { typeOf } from "./changes.ts";
 import { copyContent } from "./copy_content.ts";
@@ -126,9 +126,8 @@ export class TargetTree implements Disposable {
     const there = statEntry(directory, name);
     if (there === undefined) makeEntryDirectory(directory, name);
     else if (typeOf(there) !== "directory") {
-      removeTree(directory, UNFINISHED);
-      makeEntryDirectory(directory, UNFINISHED);
-      this.#takePlace(directory, name);
+      const make = () => makeEntryDirectory(directory, UNFINISHED);
+      this.#makeBeside(directory, name, make);
     }
     using kept = new Descriptors();
     const made = kept.keep(openEntry(directory, name, PLACE));
@@ -163,10 +162,12 @@ export class TargetTree implements Disposable {
    * @throws {SyscallError} If it cannot be made.
    */
   make(path: string, wanted: Wanted): void {
-    const { content, is, link } = wanted;
     const [directory, name] = this.#place(path);
-    removeTree(directory, UNFINISHED);
-    if (link === undefined) {
+    const { content, is, link } = wanted;
+    this.#makeBeside(directory, name, () => {
+      if (link !== undefined) {
+        return this.#linkUnfinished(directory, link, is.stat);
+      }
       using kept = new Descriptors();
       const made = kept.keep(makeUnfinished(directory, wanted));
       this.#copyAttributes(made, is);
@@ -176,8 +177,19 @@ export class TargetTree implements Disposable {
       if (isReplaced && content.stat.size > 0 && typeOf(is.stat) === "file") {
         syscall("fsync", made);
       }
-    } else this.#linkUnfinished(directory, link, is.stat);
-    this.#takePlace(directory, name);
+    });
+  }
+
+  #makeBeside(directory: number, name: string, make: () => void): void {
+    removeTree(directory, UNFINISHED);
+    try {
+      make();
+      this.#takePlace(directory, name);
+    } catch (error) {
+      // Nobody may come here again, who would remove it.
+      removeTree(directory, UNFINISHED);
+      throw error;
+    }
   }
 
   /** The other name may be in a directory that is no longer open. */
@@ -193,7 +205,6 @@ export class TargetTree implements Disposable {
     // Who may write there can have put a file of theirs in its place.
     const { gid, mode, uid } = statEntry(directory, UNFINISHED) ?? {};
     if (uid === is.uid && gid === is.gid && mode === is.mode) return;
-    removeTree(directory, UNFINISHED);
     throw new SyscallError("linkat", ERRNO.EEXIST);
   }
 
@@ -206,7 +217,8 @@ export class TargetTree implements Disposable {
     const isDirectory = (stat: Found["stat"]) => typeOf(stat) === "directory";
     const isExchange = there !== undefined &&
       isDirectory(there) !== isDirectory(made);
-    renameEntry(directory, UNFINISHED, name, isExchange);
+    if (isExchange) exchange(directory, name);
+    else renameEntry(directory, UNFINISHED, name, false);
     // Two names of one file stay both: rename(2).
     removeTree(directory, UNFINISHED);
   }
@@ -277,6 +289,20 @@ export class TargetTree implements Disposable {
 }
 
 const PLACE = O_PATH | O_DIRECTORY;
+
+/**
+ * Network and FUSE file systems often have no exchange, renameat2(2): there is
+ * neither for a moment then.
+ */
+function exchange(directory: number, name: string): void {
+  try {
+    renameEntry(directory, UNFINISHED, name, true);
+  } catch (error) {
+    if (!hasErrno(error, "EINVAL")) throw error;
+    removeTree(directory, name);
+    renameEntry(directory, UNFINISHED, name, false);
+  }
+}
 
 /** It is what was there, or new: nobody has exchanged it for another one. */
 function checkDirectory(made: number, was: Found | undefined): void {

@@ -81,7 +81,7 @@ export function belowOf(
   return {
     ...(directory === undefined ? {} : { lower: directory }),
     // Below what is hidden, all is.
-    isHidden: lower === undefined || isOpaque(is, fd, below.marks),
+    isHidden: lower === undefined || isOpaque(fd, below.marks),
     [Symbol.dispose]: () => directory?.[Symbol.dispose](),
   };
 }

@@ -17,11 +17,12 @@ import {
   attributesOf,
   type Found,
   ifReadable,
+  ifThere,
   isSameBytes,
   isWhiteout,
   type MergedDirectory,
+  openDirectory,
   openReadable,
-  openUpperDirectory,
   type UpperEntry,
   upperEntry,
   upperNames,
@@ -164,7 +165,7 @@ class Walk {
       return;
     }
     checkDepth(path);
-    const fd = openUpperDirectory(is);
+    const fd = openDirectory(is);
     if (fd === undefined) return;
     try {
       using found = belowOf(this.#compared, is, fd, place);
@@ -205,8 +206,18 @@ class Walk {
     path: string,
     is: UpperEntry,
     was: Found | undefined,
-    { above, content, from }: More = {},
+    more: More = {},
   ): Generator<FoundChange> {
+    const change = ifThere(is, () => this.#changeOf(path, is, was, more));
+    if (change !== undefined) yield change;
+  }
+
+  #changeOf(
+    path: string,
+    is: UpperEntry,
+    was: Found | undefined,
+    { above, content, from }: More,
+  ): FoundChange | undefined {
     const { hasAll, marks } = this.#compared;
     const isWay = this.#selects(path) === "way";
     const aspects = was === undefined
@@ -216,9 +227,13 @@ class Walk {
     const isListed = hasAll && typeOf(is.stat) === "directory";
     const isSame = was !== undefined && from === undefined &&
       aspects.length === 0;
+    const target = typeOf(is.stat) === "link"
+      ? readLink(is.directory, is.name)
+      : undefined;
+    // What fails is before this: a file that has gone is no first name.
     const { isKnown, link } = this.#linkOf(path, is.stat, was);
     if (isSame && !isListed && isKnown) return;
-    yield {
+    return {
       kind: from !== undefined
         ? "renamed"
         : was === undefined
@@ -230,9 +245,7 @@ class Walk {
       ...(from === undefined ? {} : { from }),
       ...(content === undefined ? {} : { content }),
       ...(link === undefined ? {} : { link }),
-      ...(typeOf(is.stat) === "link"
-        ? { target: readLink(is.directory, is.name) }
-        : {}),
+      ...(target === undefined ? {} : { target }),
       isStale: was !== undefined && isNewer(was, bornOf(is.stat)),
       since: bornOf(is.stat),
     };

@@ -12,7 +12,7 @@ import {
   ifReadable,
   isWhiteout,
   type MergedDirectory,
-  openUpperDirectory,
+  openDirectory,
   type UpperEntry,
   upperEntry,
   upperNames,
@@ -111,7 +111,7 @@ function* changed(
     yield { path, is, content: found.content ?? is };
     return;
   }
-  const fd = openUpperDirectory(is);
+  const fd = openDirectory(is);
   if (fd === undefined) return;
   try {
     using found = belowOf(walked, is, fd, above);

@@ -239,3 +239,26 @@ test("cage --apply changes nothing outside through links", async (t) => {
   assertEquals([...Deno.readDirSync(outside)], []);
   assertEquals(Deno.readTextFileSync(`${lower}/x/y`), "1\n");
 }, needs);
+
+test(
+  "cage --apply replaces on a file system that exchanges nothing, too",
+  async (t) => {
+    const lower = `${t.scratch}/mounted`;
+    await makeLower(`${t.scratch}/lower`);
+    Deno.mkdirSync(lower);
+    await output(["bindfs", `${t.scratch}/lower`, lower]);
+    try {
+      const { options } = optionsOn(t, lower);
+      await ok([
+        ...options,
+        ...sh("b=/bin/busybox; cd /data; $b rm a; $b mkdir a; echo 1 >a/x"),
+      ]);
+      await ok([...options, "--apply", "--yes"]);
+      assertEquals(Deno.readTextFileSync(`${lower}/data/a/x`), "1\n");
+      assert(!exists(`${lower}/data/.cage-apply~`));
+    } finally {
+      await output(["umount", lower]);
+    }
+  },
+  { ...needs, takesRoot: "mounts", skip: skip ?? whyNoProgram("bindfs") },
+);

@@ -305,7 +305,9 @@ test("a program does not join a container that has other rights", async (t) => {
 test("a program removes no file that is no pid file", async (t) => {
   const pidFile = `${t.scratch}/notes`;
   const file = await compiled(t, ["-p", pidFile, ...sh("echo run")]);
-  for (const text of ["2024 notes\n", "7\n8\n", "1".repeat(40), "17x", "0"]) {
+  for (
+    const text of ["2024 notes\n", "7\n8\n", "1".repeat(40), "17x", "17 ", "0"]
+  ) {
     Deno.writeTextFileSync(pidFile, text);
     Deno.chmodSync(pidFile, 0o640);
     const { status, stderr } = await run([file]);

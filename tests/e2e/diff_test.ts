@@ -261,3 +261,21 @@ test("cage --diff, --apply and their options refuse what makes no sense", async 
     assertStringIncludes(stderr, words);
   }
 });
+
+test("cage --diff and --export go on where files come and go", async (t) => {
+  const { options } = await makeTree(t);
+  const comeAndGo = `cd /data; echo ready; while :; do
+      for i in 1 2 3 4 5 6 7 8 9; do : >f$i; b ln -s to l$i; b mkdir d$i; done
+      b rm -r f? l? d?; done`;
+  await using child = spawnCage([...options, ...sh(BUSYBOX + comeAndGo)]);
+  await child.seen("ready");
+  // About one look in ten meets an entry that has just gone.
+  const tar = ["--export", `${t.scratch}/tar`];
+  for (let round = 0; round < 15; round++) {
+    for (const args of [["--diff", "--patch"], [...tar, "--changes"], tar]) {
+      await ok([...options, ...args]);
+    }
+  }
+  await cage([...options, "-k"]);
+  await child.result;
+}, needs);

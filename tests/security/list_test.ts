@@ -402,17 +402,21 @@ attack("A time that is no date does not stop root", async (t) => {
   const { storage } = placesOf(t.plain);
   // On a disk times are shorter.
   const memory = t.newScratch("/dev/shm");
-  const upper = `${memory}/kept/app-late/upper`;
+  const kept = `${memory}/kept`;
   Deno.chmodSync(memory, 0o777);
   await t.run(t.plain, [
     "/bin/sh",
     "-c",
-    `mkdir -p '${upper}' "$(dirname '${storage}')"
-    ln -s '${memory}/kept' '${storage}'
-    touch -d @9000000000000 '${upper}'`,
+    `mkdir -p '${kept}/app-late/upper' "$(dirname '${storage}')"
+    mkdir -p '${kept}/app-early/upper' '${kept}/app-early/work'
+    ln -s '${kept}' '${storage}'
+    touch -d @9000000000000 '${kept}/app-late/upper'
+    touch -d @-9000000000000 '${kept}/app-early/upper' '${kept}/app-early/work'`,
   ]);
-  const { state } = one(await listedToRoot(t), t.plain.uid, "late");
-  assertEquals(state, "stored");
+  const listed = await listedToRoot(t);
+  for (const name of ["late", "early"]) {
+    assertEquals(one(listed, t.plain.uid, name).state, "stored");
+  }
 });
 
 attack(

@@ -92,6 +92,17 @@ Deno.test("TargetTree goes through no link", () => {
   assertEquals(namesBelow(`${layers.path}/to`), ["real/"]);
 });
 
+Deno.test("TargetTree leaves nothing of what could not be made", () => {
+  using layers = new Layers();
+  layers.make("from", { "f": "new" });
+  layers.make("to", { "d/": null, "d/kept": "old" });
+  inTree(layers, (tree, from) => {
+    const is = { ...from("f"), name: "has-just-gone" };
+    assertThrows(() => tree.make("/d/kept", { is, content: from("f") }));
+  });
+  assertEquals(namesBelow(`${layers.path}/to`), ["d/", "d/kept"]);
+});
+
 Deno.test("TargetTree takes no directory for the one that was there", () => {
   using layers = new Layers();
   layers.make("from", { "d/": null });

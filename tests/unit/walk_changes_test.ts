@@ -163,3 +163,25 @@ Deno.test("MergedDirectory shows the first of several layers", marked, () => {
   assertEquals(merged.openBelow(["d", "a"]), undefined);
   assertEquals(merged.lookup("same")?.stat.size, 3);
 });
+
+Deno.test("walkChanges() leaves out what goes while it is looked at", () => {
+  using layers = new Layers();
+  layers.make("lower", { "changed": "12", "kept": "1" });
+  layers.make("upper", { "changed": "34", "dir/": null, "kept": "2" });
+  layers.make("upper", { "other": "1" });
+  const path = `${layers.path}/upper`;
+  Deno.symlinkSync("target", `${path}/link`);
+  using lower = layers.merged("lower");
+  const find = lower.lookup.bind(lower);
+  // It is asked after an entry was seen, and before that is read.
+  lower.lookup = (name) => {
+    if (!["kept", "."].includes(name)) Deno.removeSync(`${path}/${name}`);
+    if (name === "other") Deno.symlinkSync("target", `${path}/other`);
+    return find(name);
+  };
+  const upper = layers.open("upper");
+  const found = [...walkChanges({ upper, lower, marks: MARKS, paths: [] })]
+    .map(({ path }) => path).filter((path) => path !== "/");
+  // A file that is only added is not read: it was there when it was seen.
+  assertEquals(found, ["/kept", "/other"]);
+});
