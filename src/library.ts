@@ -59,7 +59,8 @@ export interface Container {
   readonly pid: number;
   /**
    * How the command ended, once it has. Of one that is detached it is told by
-   * its code alone, and this program may end unless it asks.
+   * its code alone, and this program may end unless it asks. Until it asks, it
+   * has two descriptors open for it, and its supervisor stays when it has ended.
    */
   readonly status: Promise<Status>;
   /** Sentences about what a graphical command was not given. */
