@@ -61,6 +61,7 @@ export const ACTING: readonly string[] = [
   "src/mount_fuse.ts",
   "src/names_in.ts",
   "src/note_signals.ts",
+  "src/open_child.ts",
   "src/output.ts",
   "src/own_ids.ts",
   "src/pipe.ts",

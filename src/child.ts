@@ -17,19 +17,16 @@ import {
   CLD_EXITED,
   CLONE_NEWUSER,
   O_CLOEXEC,
-  P_PID,
   PR_GET_DUMPABLE,
   PR_SET_DUMPABLE,
   SIGINFO,
   SIGNALS,
-  WEXITED,
 } from "../ffi/constants.ts";
 import { Block, type Failure } from "../ffi/block.ts";
 import {
   ALL_SIGNALS,
   close,
   hasErrno,
-  kill,
   pidfdOpen,
   prctl,
   read,
@@ -55,6 +52,7 @@ import { OVERLAY, OVERLAY_MESSAGE } from "./overlay.ts";
 import { Pipe } from "./pipe.ts";
 import { COMMAND, type CommandPrograms, commandPrograms } from "./plan.ts";
 import { EXECUTE } from "./process.ts";
+import { endChild, openChild } from "./open_child.ts";
 import { signal } from "./signal.ts";
 import type { Trace } from "./trace.ts";
 import { usernsRefusal } from "./userns_refusal.ts";
@@ -270,22 +268,6 @@ class Child implements Disposable {
   }
 }
 
-/** A child that cannot be held is not left alone. */
-function openChild(pid: number, isOwn: boolean): number {
-  try {
-    return pidfdOpen(pid);
-  } catch (error) {
-    end(pid, isOwn);
-    throw error;
-  }
-}
-
-/** Who is not this process's own is waited for by the supervisor. */
-function end(pid: number, isOwn: boolean): void {
-  kill(pid, SIGNALS.SIGKILL);
-  if (isOwn) syscall("waitid", P_PID, pid, 0, WEXITED, 0);
-}
-
 const TOO_MANY = "too many run: stop some, or raise the limits of processes " +
   "(ulimit -u) and of namespaces (user.max_pid_namespaces)";
 
@@ -396,7 +378,7 @@ function attachedProcess(block: Block): Process {
 /** It may run still, whatever its memory says. */
 function endCommand(block: Block, isOwn: boolean): void {
   const pid = commandId(block);
-  if (pid > 0) end(pid, isOwn);
+  if (pid > 0) endChild(pid, isOwn);
 }
 
 /** From the memory that nobody inside has. */

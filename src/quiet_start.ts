@@ -5,14 +5,8 @@
  */
 
 import type { Block } from "../ffi/block.ts";
-import { P_PID, SIGNALS, WEXITED } from "../ffi/constants.ts";
-import {
-  ALL_SIGNALS,
-  kill,
-  pidfdOpen,
-  rtSigprocmask,
-  syscall,
-} from "../ffi/libc.ts";
+import { ALL_SIGNALS, rtSigprocmask } from "../ffi/libc.ts";
+import { openChild } from "./open_child.ts";
 
 /**
  * Starts a process with all signals blocked: no handler of the runtime may run
@@ -43,19 +37,8 @@ export function startQuietly(
   const mask = rtSigprocmask(ALL_SIGNALS);
   try {
     const pid = block.start(flags);
-    return { pid, pidfd: hold(pid) };
+    return { pid, pidfd: openChild(pid) };
   } finally {
     rtSigprocmask(mask);
-  }
-}
-
-/** Its memory is about to be given back: a process that nobody holds ends. */
-function hold(pid: number): number {
-  try {
-    return pidfdOpen(pid);
-  } catch (error) {
-    kill(pid, SIGNALS.SIGKILL);
-    syscall("waitid", P_PID, pid, 0, WEXITED, 0);
-    throw error;
   }
 }
