@@ -34,7 +34,7 @@ export const SHARED = { result: "shared" } as const;
 export const START_SPACES = 20;
 
 /** And field 4, the parent. */
-const PARENT_SPACES = 2;
+export const PARENT_SPACES = 2;
 
 /**
  * Gets memory that the processes of a container share with its supervisor.
@@ -150,8 +150,10 @@ export function recordSteps(
     goTo(file.result),
     label("new-record"),
     { call: "write", args: [file, text, text.length], why },
-    { call: "store", args: [{ buffer: "times" }, 0, begun] },
-    { call: "store", args: [{ buffer: "times" }, 16, begun] },
+    ...[0, 16].flatMap((time): CompiledStep[] => [
+      { call: "store", args: [{ buffer: "times" }, time, begun] },
+      { call: "store", args: [{ buffer: "times" }, time + 8, LAUNCHER] },
+    ]),
     { call: "utimensat", args: [file, NONE, { buffer: "times" }, 0], why },
   ];
 }

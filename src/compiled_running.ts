@@ -23,9 +23,10 @@ import {
   STATX_UID,
   STATX_UID_OFFSET,
 } from "./compiled_place.ts";
-import { START_SPACES } from "./compiled_record.ts";
+import { PARENT_SPACES, START_SPACES } from "./compiled_record.ts";
 import { CALLER_USER } from "./compiled_start.ts";
 import { type CompiledStep, ifSame, refuse } from "./compiled_step.ts";
+import { timespec } from "./pid_file.ts";
 import { quote } from "./quote.ts";
 import { goTo, label, NONE } from "./step.ts";
 
@@ -42,6 +43,9 @@ export const RUNNING_PIDFD = "pidfd";
 const STATX_MTIME = 0x40;
 
 const STATX_MTIME_OFFSET = 0x70;
+
+/** Nanoseconds, of 32 bits, and 32 that are 0. */
+const STATX_MTIME_NSEC_OFFSET = 0x78;
 
 /**
  * How often another instance is looked for that ends, or has not begun, a
@@ -126,6 +130,11 @@ export function findRunning(place: InstancePlace): CompiledStep[] {
       name: "recorded",
       call: "fetch",
       args: [statx, STATX_MTIME_OFFSET],
+    },
+    {
+      name: "recorded-parent",
+      call: "fetch",
+      args: [statx, STATX_MTIME_NSEC_OFFSET],
     },
     ifSame({ result: "recorded" }, { result: "begun" }, "is-instance"),
     goTo("gone"),
@@ -264,31 +273,32 @@ function startOf(
     { name: "signals", call: "parse", args: [stat, SIGNALS_SPACES] },
     { name: "memory", call: "parse", args: [stat, MEMORY_SPACES] },
     { name: "begun", call: "parse", args: [stat, START_SPACES] },
+    { name: "parent", call: "parse", args: [stat, PARENT_SPACES] },
   ];
 }
 
 /**
  * Pid 1 that has ended has a supervisor still, which gives the directories and
- * the pid file back: under the lock, so that it is given back in between.
+ * the pid file back: under the lock, so that it is given back in between. One
+ * that has another parent by now is killed: this shows before its supervisor
+ * is seen to end, where the signal, which a process that ends takes, does not.
  */
 function untilEnded(pidfd: { readonly result: string }): CompiledStep[] {
-  const poll = { buffer: "instance-poll" };
   const waited = { buffer: "waited" };
+  const parent = { result: "recorded-parent" };
   return [
+    // There is none on file systems without nanoseconds, or of what outlives it.
+    ifSame(parent, 0, "has-parent"),
+    ifSame(parent, { result: "parent" }, "has-parent"),
+    goTo("outlasted"),
+    label("has-parent"),
     ifSame({ result: "signals" }, SIGKILL_SET, ENDING),
     ifSame({ result: "memory" }, 0, ENDING),
-    { call: "store", args: [poll, 0, pidfd] },
-    { call: "store", args: [{ ...poll, offset: 4 }, 0, POLLIN] },
-    {
-      call: "ppoll",
-      args: [poll, 1, { buffer: "instance-time" }, NONE, SIGSET_SIZE],
-      ifZero: "is-running",
-      onError: {},
-    },
+    ...waitForEnd(pidfd, { buffer: "instance-time" }, "is-running"),
     label(ENDING),
     { name: "rounds", call: "load", args: [waited, 1] },
     { call: "store", args: [waited, 0, { result: "rounds" }] },
-    ifSame({ result: "rounds" }, PATIENCE, "gone"),
+    ifSame({ result: "rounds" }, PATIENCE, "outlasted"),
     { call: "flock", args: [PLACE.file, LOCK_UN], onError: {} },
     { call: "close_range", args: [RESET_FROM, 0xffffffff, 0], onError: {} },
     {
@@ -297,7 +307,36 @@ function untilEnded(pidfd: { readonly result: string }): CompiledStep[] {
       onError: {},
     },
     goTo(PLACE.directory.result),
+    // A supervisor may be stopped and not see it, or be gone. Two containers at
+    // once would write to the same directories.
+    label("outlasted"),
+    ...waitForEnd(pidfd, GRACE, "does-not-end"),
+    goTo("gone"),
+    refuse(
+      "Cannot start: the instance is killed and has not ended: try again, or " +
+        "see what it waits for (ps -eo pid,stat,wchan,comm)",
+      { name: "does-not-end" },
+    ),
     label("is-running"),
+  ];
+}
+
+/** Waits, and goes to a step if the process has not ended then. */
+function waitForEnd(
+  pidfd: { readonly result: string },
+  time: Uint8Array | { readonly buffer: string },
+  not: string,
+): CompiledStep[] {
+  const poll = { buffer: "instance-poll" };
+  return [
+    { call: "store", args: [poll, 0, pidfd] },
+    { call: "store", args: [{ ...poll, offset: 4 }, 0, POLLIN] },
+    {
+      call: "ppoll",
+      args: [poll, 1, time, NONE, SIGSET_SIZE],
+      ifZero: not,
+      onError: {},
+    },
   ];
 }
 
@@ -313,7 +352,10 @@ const POLLIN = 1;
 /** All descriptors but the standard ones. */
 const RESET_FROM = 3;
 
-const MILLISECOND = new Uint8Array(new BigUint64Array([0n, 1_000_000n]).buffer);
+const MILLISECOND = timespec(1_000_000n);
+
+/** How long it is waited for in the end: ten seconds. */
+const GRACE = timespec(10_000_000_000n);
 
 /** Whose it is, and what was taken from root inside, must be what is here. */
 function checkRecord(

@@ -187,17 +187,19 @@ function* findAt(
  * @param claim The claim.
  * @param pid The id.
  * @param record What is recorded.
+ * @param outlives Whether it goes on when its supervisor is killed.
  * @returns What is to be removed with the file.
  */
 export function writePidFile(
   claim: Claim,
   pid: number,
   record: InstanceRecord,
+  outlives: boolean,
 ): Recorded {
   // First: should this process be killed in between, the file tells what to
   // look for, and an id without a record is nobody's.
   writeAll(claim.descriptor, new TextEncoder().encode(`${pid}\n`));
-  const { start } = writeRecord(claim.records, pid, record);
+  const { start } = writeRecord(claim.records, pid, record, outlives);
   return { pid, start };
 }
 
@@ -252,7 +254,7 @@ export function peekInstance(
     if (pid === undefined || Number.isNaN(pid)) return undefined;
     const record = findRecord(caller.bases.records, pid);
     const isRunning = record !== undefined &&
-      stateOf(pid, record.start) === "running";
+      stateOf(pid, record) === "running";
     return isRunning ? pid : undefined;
   } catch {
     // No such process any more.
@@ -460,7 +462,7 @@ function* findProcess(records: string, pid: number): Waiting<Found> {
     return { kind: "gone" };
   }
   // The descriptor first: now the id cannot come to mean another process.
-  const state = stateOf(pid, record.start);
+  const state = stateOf(pid, record);
   if (state === "running") {
     return { kind: state, instance: { pid, pidfd, record } };
   }

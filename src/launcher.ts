@@ -336,8 +336,10 @@ function createOn(
     try {
       const supervision = { pidFile: claim, held: hold.descriptors };
       const wish = { client, init, script, spec, stdio };
+      const plan = createPlan({ ...wish, facts, storage, upper });
+      const { outlives = false } = plan.facts;
       return yield* runSupervised(supervision, tell, {
-        ...createPlan({ ...wish, facts, storage, upper }),
+        ...plan,
         ...(beginsInNew(facts.userNamespace)
           ? { prepare: prepareOn(storage, facts, client, upper) }
           : {}),
@@ -345,7 +347,7 @@ function createOn(
           const { uid } = client;
           const origin = originOf(layout, storage, spec.command);
           const whose = { uid, privileged, noNewPrivs, origin };
-          record(writePidFile(claim, pid, whose));
+          record(writePidFile(claim, pid, whose, outlives));
           facts.graphics?.graphics.notes.forEach(tell);
         },
       });
@@ -440,7 +442,7 @@ function isGone(
 ): boolean {
   if (call === "setns") return errno === ERRNO.ESRCH;
   return call === "clone" && errno === ERRNO.ENOMEM &&
-    stateOf(pid, record.start) !== "running";
+    stateOf(pid, record) !== "running";
 }
 
 function* sessionBus(client: Client): Waiting<SessionBus> {

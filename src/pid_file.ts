@@ -2,10 +2,11 @@
  * The text of a pid file, and how a process is known again.
  *
  * A pid file holds the id alone, as other programs expect. When the process
- * began is kept as the time of the last change of the file: as many seconds as
- * the kernel counts ticks since the machine started, which takes no arithmetic
- * to compare. An id that the kernel gave to another process since then is
- * found out, whatever becomes of the clock.
+ * began is kept as the time of the last change of its record: as many seconds
+ * as the kernel counts ticks since the machine started, which takes no
+ * arithmetic to compare. An id that the kernel gave to another process since
+ * then is found out, whatever becomes of the clock. The nanoseconds are the id
+ * of the parent where pid 1 ends with it.
  *
  * @module
  */
@@ -15,12 +16,15 @@ const NANOSECONDS = 1_000_000_000n;
 /** Bit of SIGKILL in a set of signals, see proc_pid_status(5). */
 const SIGKILL_BIT = 1n << 8n;
 
-/** A process, so that it is known again. */
-export interface ProcessId {
-  /** The id. */
-  readonly pid: number;
+/** What a process has besides its id, so that it is known again. */
+export interface Birth {
   /** When it began, in clock ticks since the machine started. */
   readonly start: bigint;
+  /**
+   * The id of its parent, less than 2^22; 0 where no file keeps it, or where it
+   * outlives that.
+   */
+  readonly parent: number;
 }
 
 /**
@@ -46,24 +50,64 @@ export function parsePid(text: string): number | undefined {
 }
 
 /**
- * Reads when a process began.
+ * Reads when a process began, and whose child it is.
  *
  * @param stat The text of `/proc/PID/stat`, see proc_pid_stat(5).
- * @returns Clock ticks since the machine started.
+ * @returns Fields 22 and 4.
  *
- * @example The 22nd field, counted after the name, which may hold anything
+ * @example They are counted after the name, which may hold anything
  * ```ts
- * import { parseStart } from "cage/src/pid_file.ts";
+ * import { parseBirth } from "cage/src/pid_file.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const fields = Array.from({ length: 50 }, (_, i) => i + 3);
- * assertEquals(parseStart(`7 (a) b) ${fields.join(" ")}`), 22n);
+ * const birth = parseBirth(`7 (a) b) ${fields.join(" ")}`);
+ * assertEquals(birth, { start: 22n, parent: 4 });
  * ```
  */
-export function parseStart(stat: string): bigint {
+export function parseBirth(stat: string): Birth {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // The first of these is field 3, the start is field 22.
-  return BigInt(fields[22 - 3]);
+  // The first of these is field 3.
+  return { start: BigInt(fields[22 - 3]), parent: Number(fields[4 - 3]) };
+}
+
+/**
+ * Writes a birth as the time of a file.
+ *
+ * @param birth The birth.
+ * @returns Nanoseconds: a tick is kept as a second.
+ *
+ * @example There and back
+ * ```ts
+ * import { birthOf, timeOfBirth } from "cage/src/pid_file.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const birth = { start: 22n, parent: 4 };
+ * assertEquals(timeOfBirth(birth), 22_000_000_004n);
+ * assertEquals(birthOf(timeOfBirth(birth)), birth);
+ * ```
+ */
+export function timeOfBirth({ parent, start }: Birth): bigint {
+  return start * NANOSECONDS + BigInt(parent);
+}
+
+/**
+ * Reads the time of a file as a birth.
+ *
+ * @param time Nanoseconds.
+ * @returns The birth. File systems that keep no nanoseconds say nothing of the
+ * parent.
+ *
+ * @example A file of ext3
+ * ```ts
+ * import { birthOf } from "cage/src/pid_file.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(birthOf(22_000_000_000n), { start: 22n, parent: 0 });
+ * ```
+ */
+export function birthOf(time: bigint): Birth {
+  return { start: time / NANOSECONDS, parent: Number(time % NANOSECONDS) };
 }
 
 /**

@@ -5,14 +5,14 @@
  */
 
 import { close, pidfdOpen } from "../ffi/libc.ts";
-import { isEnding, parseStart, type ProcessId } from "./pid_file.ts";
+import { type Birth, isEnding, parseBirth } from "./pid_file.ts";
 import { SUPERVISOR_NAME } from "./supervisor.ts";
 
 /**
  * Finds out what tells a process from all others.
  *
  * @param pid The id.
- * @returns The id, and when the process began.
+ * @returns When the process began, and its parent.
  * @throws {Deno.errors.NotFound} If there is no such process.
  *
  * @example This process
@@ -23,9 +23,8 @@ import { SUPERVISOR_NAME } from "./supervisor.ts";
  * assert(identify(Deno.pid).start > 0n);
  * ```
  */
-export function identify(pid: number): ProcessId {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  return { pid, start: parseStart(stat) };
+export function identify(pid: number): Birth {
+  return parseBirth(Deno.readTextFileSync(`/proc/${pid}/stat`));
 }
 
 /**
@@ -33,7 +32,7 @@ export function identify(pid: number): ProcessId {
  *
  * @param pid The id, of which a pidfd is open, so that it cannot come to mean
  * another process meanwhile.
- * @param start When the process that is meant began.
+ * @param birth When the process that is meant began.
  * @returns Whether it runs, is about to end or has ended, or is another one.
  * @throws {Error} If that cannot be found out now.
  *
@@ -43,13 +42,13 @@ export function identify(pid: number): ProcessId {
  * import { assertEquals } from "@std/assert";
  *
  * const { start } = identify(Deno.pid);
- * assertEquals(stateOf(Deno.pid, start), "running");
- * assertEquals(stateOf(Deno.pid, start + 1n), "other");
+ * assertEquals(stateOf(Deno.pid, { start }), "running");
+ * assertEquals(stateOf(Deno.pid, { start: start + 1n }), "other");
  * ```
  */
 export function stateOf(
   pid: number,
-  start: bigint,
+  { start }: Pick<Birth, "start">,
 ): "running" | "ending" | "other" {
   try {
     if (identify(pid).start !== start) return "other";

@@ -25,7 +25,7 @@ import {
 } from "../ffi/libc.ts";
 import { O_NOFOLLOW, O_TMPFILE } from "../ffi/open_flags.ts";
 import { makeDirectories } from "./make_directories.ts";
-import { timespec } from "./pid_file.ts";
+import { type Birth, birthOf, timeOfBirth, timespec } from "./pid_file.ts";
 import { identify } from "./process_state.ts";
 import {
   type InstanceRecord,
@@ -35,22 +35,17 @@ import {
   recordText,
 } from "./record.ts";
 
-/** A record, and which process it is of. */
-export interface FoundRecord extends InstanceRecord {
-  /** When pid 1 began, in clock ticks since the machine started. */
-  readonly start: bigint;
-}
-
-/** A tick is kept as a second, see `pid_file.ts`. */
-const SECOND = 1_000_000_000n;
+/** A record, and which process it is of: its pid 1. */
+export interface FoundRecord extends InstanceRecord, Birth {}
 
 /**
- * Records an instance. The time of the last change of the file is when its pid
- * 1 began: an id that is given to another process later means nothing. Should
+ * Records an instance. The time of the last change of the file is the birth of
+ * its pid 1: an id that is given to another process later means nothing. Should
  * this process be killed meanwhile, there is all of the record, or none.
  *
  * @param pid The id of its pid 1.
  * @param record What is recorded.
+ * @param outlives Whether it goes on when its parent is killed.
  * @returns What {@linkcode findRecord} finds then.
  * @throws {LaunchError} If the directory of records cannot be made.
  */
@@ -58,6 +53,7 @@ export function writeRecord(
   records: string,
   pid: number,
   record: InstanceRecord,
+  outlives: boolean,
 ): FoundRecord {
   makeDirectories(records, (path) => ({
     mode: path === records ? 0o700 : 0o755,
@@ -69,15 +65,16 @@ export function writeRecord(
   try {
     syscall("fchmod", file, 0o600);
     writeAll(file, new TextEncoder().encode(recordText(record)));
-    const { start } = identify(pid);
-    const time = timespec(start * SECOND);
+    const { parent, start } = identify(pid);
+    const birth = { start, parent: outlives ? 0 : parent };
+    const time = timespec(timeOfBirth(birth));
     const times = new Uint8Array([...time, ...time]);
     syscall("utimensat", file, 0, times, 0);
     if (!isNamed) {
       const self = `/proc/self/fd/${file}`;
       syscall("linkat", AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
     }
-    return { ...record, start };
+    return { ...record, ...birth };
   } finally {
     close(file);
   }
@@ -122,8 +119,8 @@ export function findRecord(
     const size = read(file, bytes);
     const text = new TextDecoder().decode(bytes.subarray(0, size));
     const record = parseRecord(text);
-    return record &&
-      { ...record, start: statx(file, "", AT_EMPTY_PATH).modified / SECOND };
+    const { modified } = statx(file, "", AT_EMPTY_PATH);
+    return record && { ...record, ...birthOf(modified) };
   } finally {
     close(file);
   }

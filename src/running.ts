@@ -51,7 +51,7 @@ export function findRunning(
     const record = findRecord(records, pid);
     if (record === undefined) return undefined;
     pidfd = pidfdOpen(pid);
-    if (stateOf(pid, record.start) !== "running") return undefined;
+    if (stateOf(pid, record) !== "running") return undefined;
     if (isForeign && ownerOfNamespace(pid) !== uid) return undefined;
     const process = nameOfCommand(pid);
     return {

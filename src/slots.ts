@@ -71,7 +71,7 @@ function forgetLast(slot: number): void {
   if (pid === undefined || Number.isNaN(pid)) return;
   const record = findRecord(ROOT_BASES.records, pid);
   if (record === undefined) return;
-  if (stateOf(pid, record.start) === "other") {
+  if (stateOf(pid, record) === "other") {
     removeRecord(ROOT_BASES.records, pid, record);
   }
 }

@@ -6,10 +6,12 @@ import {
 } from "@std/assert";
 import {
   cage,
+  cageWords,
   exists,
   modeOf,
   output,
   RUN_DIRECTORY,
+  runOverKilled,
   sh,
   spawn,
   spawnCage,
@@ -319,6 +321,23 @@ test(
     assertMatch(Deno.readTextFileSync(trace), /clone\(.* ENOMEM /);
   },
   { skip: whyNoProgram("strace"), takesRoot: "traces newuidmap" },
+);
+
+test(
+  "cage does not join an instance whose supervisor was killed",
+  async (t) => {
+    const words = sh("readlink /proc/self/ns/pid; cat >/dev/null");
+    const options = await t.options("--ephemeral");
+    const { first, joined, second } = await runOverKilled(t, [
+      ...cageWords(),
+      ...options,
+      ...words,
+    ]);
+    assertEquals([second.status, second.stderr], [0, ""]);
+    assertNotEquals(second.stdout, first);
+    assert(!joined);
+  },
+  { skip: whyNoProgram("python3", "strace"), takesRoot: "traces pid 1" },
 );
 
 test("cage forgets no instance for want of a descriptor", async (t) => {

@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
 import { F_SEAL_ALL, O_RDONLY } from "../../ffi/constants.ts";
 import { close, open, syscall } from "../../ffi/libc.ts";
 import {
@@ -12,6 +17,7 @@ import {
   run,
   RUN_DIRECTORY,
   type RunOptions,
+  runOverKilled,
   sh,
   spawn,
   spawnCage,
@@ -383,6 +389,21 @@ test("a compiled container ends when its supervisor is killed", async (t) => {
   assertEquals((await run([file], { stdin: "" })).status, 0);
   assert(!exists(`/proc/${pid}/root/bin`));
 });
+
+test(
+  "a program does not join a container whose supervisor was killed",
+  async (t) => {
+    const file = await compiled(
+      t,
+      sh("readlink /proc/self/ns/pid; cat >/dev/null"),
+    );
+    const { first, joined, second } = await runOverKilled(t, [file]);
+    assertEquals([second.status, second.stderr], [0, ""]);
+    assertNotEquals(second.stdout, first);
+    assert(!joined);
+  },
+  { skip: whyNoProgram("python3", "strace"), takesRoot: "traces pid 1" },
+);
 
 test("a program starts with nothing to read from and nothing to write to", async (t) => {
   const file = await compiled(

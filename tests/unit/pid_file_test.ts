@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { isEnding, parsePid, parseStart } from "../../src/pid_file.ts";
+import { isEnding, parseBirth, parsePid } from "../../src/pid_file.ts";
 
 Deno.test("parsePid() takes an id alone", () => {
   for (const text of ["1", "1\n", "4194304\n"]) {
@@ -14,11 +14,11 @@ Deno.test("parsePid() takes nothing else for a pid file", () => {
   }
 });
 
-Deno.test("parseStart() is not misled by the name of a program", () => {
+Deno.test("parseBirth() is not misled by the name of a program", () => {
   const fields = Array.from({ length: 50 }, (_, index) => index + 3);
   for (const name of ["a", "a b", "a) S 1 2 3", "((", ""]) {
     const stat = `7 (${name}) ${fields.join(" ")}`;
-    assertEquals(parseStart(stat), 22n, name);
+    assertEquals(parseBirth(stat), { start: 22n, parent: 4 }, name);
   }
 });
 

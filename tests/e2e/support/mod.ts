@@ -9,6 +9,7 @@ export * from "./descendants.ts";
 export * from "./desktop.ts";
 export * from "./files.ts";
 export * from "./graphics.ts";
+export * from "./hold_end.ts";
 export * from "./leftovers.ts";
 export * from "./mode.ts";
 export * from "./mounts.ts";
