@@ -38,6 +38,7 @@ export const ACTING: readonly string[] = [
   "src/find_graphics.ts",
   "src/find_instances.ts",
   "src/find_looks.ts",
+  "src/find_kept_lower.ts",
   "src/find_program.ts",
   "src/find_userns.ts",
   "src/finders.ts",

@@ -196,6 +196,12 @@ export const SIGNALS = {
 } as const;
 /** rt_sigprocmask(2): replace the mask. */
 export const SIG_SETMASK = 2;
+
+/** `SIG_BLOCK` of asm-generic/signal-defs.h, rt_sigprocmask(2). */
+export const SIG_BLOCK = 0;
+
+/** `SIG_UNBLOCK` of asm-generic/signal-defs.h, rt_sigprocmask(2). */
+export const SIG_UNBLOCK = 1;
 /** Bytes of the kernel's `sigset_t`: 64 signals. */
 export const SIGSET_SIZE = 8;
 /** Bytes of the kernel's `struct sigaction`; all zero is `SIG_DFL`. */

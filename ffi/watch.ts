@@ -89,11 +89,13 @@ export class Watch implements Disposable {
 
   /**
    * Takes a descriptor out of the set, which must happen before it is closed.
+   * Nothing happens if it is not in it, as one that was told of is not.
    *
    * @param fd The descriptor.
-   * @throws {SyscallError} If it is not in the set.
+   * @throws {SyscallError} If it was closed already.
    */
   remove(fd: number): void {
+    if (!this.#numbers.values().some((number) => number === fd)) return;
     syscall("epoll_ctl", this.#epoll, EPOLL_CTL_DEL, fd, 0);
     for (const [key, number] of this.#numbers) {
       if (number === fd) this.#numbers.delete(key);

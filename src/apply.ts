@@ -186,11 +186,11 @@ function hasNewer(
 }
 
 /**
- * In another directory all files are newer: what is there must be what is in
+ * In another directory all files are newer: what was in it must be what is in
  * the lower directory, and that must not have been changed since.
  */
 function isOther(
-  { path, since, was }: FoundChange,
+  { above: wasAbove, aspects, kind, path, since, was }: FoundChange,
   below: MergedDirectory,
 ): boolean {
   if (was === undefined) return false;
@@ -201,10 +201,39 @@ function isOther(
   if (there === undefined || typeOf(there.stat) !== typeOf(was.stat)) {
     return true;
   }
-  if (typeOf(was.stat) === "directory") return false;
-  const isNewer = since !== undefined && there.stat.changed > since;
-  return isNewer || there.stat.size !== was.stat.size ||
-    there.stat.modified !== was.stat.modified;
+  if (typeOf(was.stat) !== "directory") return isOtherFile(there, was, since);
+  if (kind !== "deleted" && !aspects.includes("type")) return false;
+  using inTarget = wasAbove?.open(name);
+  using inLower = above!.open(name);
+  return hasOthers(inTarget, inLower, since);
+}
+
+function isOtherFile(
+  { stat: there }: Found,
+  { stat: was }: Found,
+  since: bigint | undefined,
+): boolean {
+  const isNewer = since !== undefined && there.changed > since;
+  return isNewer || there.size !== was.size || there.modified !== was.modified;
+}
+
+/** With a directory goes what is in it, which may be in the target alone. */
+function hasOthers(
+  target: MergedDirectory | undefined,
+  lower: MergedDirectory | undefined,
+  since: bigint | undefined,
+): boolean {
+  return target?.names().some((name) => {
+    const [was, there] = [target.lookup(name), lower?.lookup(name)];
+    if (was === undefined) return false;
+    if (there === undefined || typeOf(there.stat) !== typeOf(was.stat)) {
+      return true;
+    }
+    if (typeOf(was.stat) !== "directory") return isOtherFile(there, was, since);
+    using inTarget = target.open(name);
+    using inLower = lower?.open(name);
+    return hasOthers(inTarget, inLower, since);
+  }) ?? false;
 }
 
 function* askAbout(summary: ChangeSummary, place: string): Waiting<void> {

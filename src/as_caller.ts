@@ -49,6 +49,9 @@ export function asCaller<T>(
   }
 }
 
+/** This program itself, with the rights that it has. */
+export const ROOT = { standing: "root", uid: 0, gid: 0 } as const;
+
 /**
  * Opens what a caller names, as the caller, and only once: whatever becomes of
  * the path afterwards, the descriptor means the same file. Links of `/proc`

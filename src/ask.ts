@@ -4,7 +4,16 @@
  * @module
  */
 
-import { read, writeAll } from "../ffi/libc.ts";
+import { SIGNALS } from "../ffi/constants.ts";
+import {
+  hasErrno,
+  read,
+  rtSigprocmask,
+  signalSet,
+  syscall,
+  writeAll,
+} from "../ffi/libc.ts";
+import { CageError } from "./errors.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
 /**
@@ -29,16 +38,43 @@ export function canAsk(): boolean {
  *
  * @param question The question. Whatever it has of a user is quoted.
  * @returns Whether the answer is yes; any other answer, and none, is no.
+ * @throws {CageError} If nobody can answer, for it is no job of a shell.
  */
 export function* ask(question: string): Waiting<boolean> {
-  writeAll(STDERR, new TextEncoder().encode(`${question} [y/N] `));
-  // Only what is waited for can be ended by a signal.
-  yield* untilReadable(STDIN);
-  const answer = new Uint8Array(ANSWER_SIZE);
-  const size = read(STDIN, answer);
-  const text = new TextDecoder().decode(answer.subarray(0, size));
-  return /^y(es)?\s*$/i.test(text);
+  const mask = rtSigprocmask();
+  rtSigprocmask(mask & ~signalSet(...OF_JOBS));
+  try {
+    untilForeground();
+    writeAll(STDERR, new TextEncoder().encode(`${question} [y/N] `));
+    // Only what is waited for can be ended by a signal.
+    yield* untilReadable(STDIN);
+    const answer = new Uint8Array(ANSWER_SIZE);
+    const size = read(STDIN, answer);
+    const text = new TextDecoder().decode(answer.subarray(0, size));
+    return /^y(es)?\s*$/i.test(text);
+  } catch (error) {
+    if (!hasErrno(error, "EIO")) throw error;
+    throw new CageError(
+      "Cannot ask: the terminal is not this program's: answer with --yes",
+    );
+  } finally {
+    rtSigprocmask(mask);
+  }
 }
+
+/** The signals by which a terminal and a shell stop a job. */
+const OF_JOBS = [SIGNALS.SIGTSTP, SIGNALS.SIGTTIN, SIGNALS.SIGTTOU];
+
+/**
+ * Nothing is to be drained; a job in the background is stopped by that, as by
+ * any change of its terminal, until it is in the foreground: tcdrain(3).
+ */
+function untilForeground(): void {
+  syscall("ioctl", STDIN, TCSBRK, 1);
+}
+
+/** `TCSBRK` of asm-generic/ioctls.h: tcdrain(3) with any argument but 0. */
+const TCSBRK = 0x5409;
 
 const STDIN = 0;
 const STDERR = 2;

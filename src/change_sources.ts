@@ -74,12 +74,30 @@ export function openUpper(
     );
   }
   if (upper === undefined && isRunning) {
-    throw new UsageError(
-      `Cannot use ${option}: the changes of this instance are in memory: ` +
-        "look at them from inside, or start it without --ephemeral",
-    );
+    throw inMemory(option);
   }
   return upper;
+}
+
+/**
+ * Refuses to look for what is in memory.
+ *
+ * @param option What is asked for.
+ * @returns The error.
+ *
+ * @example A sentence
+ * ```ts
+ * import { inMemory } from "cage/src/change_sources.ts";
+ * import { assertMatch } from "@std/assert";
+ *
+ * assertMatch(inMemory("--diff").message, /^Cannot use --diff: /);
+ * ```
+ */
+export function inMemory(option: string): UsageError {
+  return new UsageError(
+    `Cannot use ${option}: the changes of this instance are in memory: ` +
+      "look at them from inside, or start it without --ephemeral",
+  );
 }
 
 /**

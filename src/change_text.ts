@@ -233,11 +233,6 @@ export class ChangeSummary {
     return [...this.#counts.values()].reduce((all, one) => all + sum(one), 0);
   }
 
-  /** How many of them are of files that were changed below since. */
-  get stale(): number {
-    return this.#stale;
-  }
-
   /**
    * Adds a change.
    *

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { O_PATH } from "../ffi/constants.ts";
+import { O_PATH, SIG_BLOCK, SIG_UNBLOCK } from "../ffi/constants.ts";
 import { statEntry } from "../ffi/entries.ts";
 import {
   close,
@@ -15,12 +15,14 @@ import {
   SyscallError,
 } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
+import { openNamed, ROOT } from "./as_caller.ts";
 import { nameOfText } from "./byte_names.ts";
-import { giveLayers, openUpper } from "./change_sources.ts";
+import { giveLayers, inMemory, openUpper } from "./change_sources.ts";
 import { type Client, findClient } from "./client.ts";
 import { Descriptors } from "./descriptors.ts";
 import { ENDING } from "./drive.ts";
 import { UsageError } from "./errors.ts";
+import { findKeptLower } from "./find_kept_lower.ts";
 import { claimInstance, findInstance, releaseClaim } from "./instances.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { MergedDirectory } from "./layer_view.ts";
@@ -76,9 +78,10 @@ export function* onChanges(
   if (told !== undefined) return yield* interruptibly(client, told, act);
   const { bases, cwd } = client;
   const layout = layoutOf(spec, cwd, bases);
+  checkLower(option, spec, layout, client);
   const found = { layout, cwd };
   if (!isAlone) {
-    const isRunning = yield* runs(layout, client);
+    const isRunning = yield* runs(option, layout, client);
     return yield* actThere(option, client, { ...found, isRunning }, act);
   }
   const claim = yield* claimInstance(layout, client);
@@ -93,6 +96,46 @@ export function* onChanges(
     return yield* actThere(option, client, { ...found, isRunning }, act);
   } finally {
     releaseClaim(claim);
+  }
+}
+
+/**
+ * Changes of one root are not to be compared with another, nor carried over to
+ * it, because nobody thought of naming the first.
+ */
+function checkLower(
+  option: string,
+  { lower }: ContainerSpec,
+  layout: Layout,
+  client: Client,
+): void {
+  if (lower !== undefined) return;
+  const kept = keptLower(layout, client);
+  if (kept === undefined || kept.join("\0") === layout.lower.join("\0")) return;
+  const named = kept.map((path) => `-l ${quote(path)}`).join(" ");
+  throw new UsageError(
+    `Cannot use ${option}: what was changed is not the machine's own root: ` +
+      `name the lower directory with ${named}`,
+  );
+}
+
+function keptLower(
+  { named, work }: Layout,
+  client: Client,
+): string[] | undefined {
+  const space = client.standing === "root" ? "trusted" : "user";
+  const owner = named.work ? client : ROOT;
+  let directory: number;
+  try {
+    directory = openNamed(owner, work, PLACE);
+  } catch {
+    return undefined;
+  }
+  try {
+    const path = `/proc/self/fd/${directory}`;
+    return findKeptLower(path, { space, isFuse: false });
+  } finally {
+    close(directory);
   }
 }
 
@@ -143,12 +186,14 @@ function* interruptibly(
 }
 
 function ending<T>(action: () => T): T {
-  const blocked = rtSigprocmask();
-  rtSigprocmask(blocked & ~signalSet(...ENDING));
+  const set = signalSet(...ENDING);
+  const blocked = rtSigprocmask() & set;
+  rtSigprocmask(set, SIG_UNBLOCK);
   try {
     return action();
   } finally {
-    rtSigprocmask(blocked);
+    // Others stay as they are, which may be for the time of a question.
+    rtSigprocmask(blocked, SIG_BLOCK);
   }
 }
 
@@ -211,10 +256,19 @@ export function mergedOf(
 
 const PLACE = O_PATH | O_DIRECTORY;
 
-function* runs(layout: Layout, client: Client): Waiting<boolean> {
+function* runs(
+  option: string,
+  layout: Layout,
+  client: Client,
+): Waiting<boolean> {
   const running = yield* findInstance(layout, client);
   if (running === undefined) return false;
   close(running.pidfd);
+  const { origin } = running.record;
+  // What is kept beside it is of another time.
+  if (origin !== undefined && origin.changes === undefined) {
+    throw inMemory(option);
+  }
   return true;
 }
 

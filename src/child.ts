@@ -27,7 +27,6 @@ import {
   ALL_SIGNALS,
   close,
   hasErrno,
-  pidfdOpen,
   prctl,
   read,
   rtSigprocmask,
@@ -160,7 +159,9 @@ export function* runPlan(plan: Plan): Waiting<Process> {
     if (isAttached) endCommand(block, detachment === undefined);
     throw error;
   }
-  const process = isAttached ? attachedProcess(block) : child.process;
+  const process = isAttached
+    ? attachedProcess(block, detachment === undefined)
+    : child.process;
   if (detachment !== undefined) yield* handOver(detachment, block, process);
   if (!isAttached) child.release();
   return process;
@@ -370,9 +371,9 @@ function secondPrograms(
 }
 
 /** The command is a sibling of the child that started it. */
-function attachedProcess(block: Block): Process {
+function attachedProcess(block: Block, isOwn: boolean): Process {
   const pid = commandId(block);
-  return { pid, pidfd: pidfdOpen(pid) };
+  return { pid, pidfd: openChild(pid, isOwn) };
 }
 
 /** It may run still, whatever its memory says. */

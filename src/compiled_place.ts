@@ -12,7 +12,7 @@ import {
   O_PATH,
 } from "../ffi/constants.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
-import { type CompiledStep, refuse } from "./compiled_step.ts";
+import { type CompiledStep, ifSame, refuse } from "./compiled_step.ts";
 import { quote } from "./quote.ts";
 import { goTo, label, prefixes } from "./step.ts";
 
@@ -46,10 +46,10 @@ export const PLACE = {
 export const PLACE_HINT = "use -p to put it elsewhere";
 
 /** Where `stx_uid` is in `struct statx`. */
-export const STATX_UID_OFFSET = 0x14;
+const STATX_UID_OFFSET = 0x14;
 
 /** `STATX_UID` of linux/stat.h, Linux 4.11. */
-export const STATX_UID = 8;
+const STATX_UID = 8;
 
 /**
  * Opens the directories, which are made if they are missing.
@@ -120,26 +120,69 @@ function checkOwner(
   path: string,
   owner: number,
 ): CompiledStep[] {
-  const statx = { buffer: "instance-statx" };
   const own = `own-${name}`;
+  const why = `Cannot use directory ${quote(path)}`;
+  return [
+    ...ownerSteps({ result: name }, why),
+    ifSame(ownerOf({ result: name }), owner, own),
+    refuse(`${why}: it is somebody else's: ${PLACE_HINT}`),
+    label(own),
+  ];
+}
+
+/**
+ * Finds out whose a file is.
+ *
+ * @param file The open file.
+ * @param why What is said if that cannot be found out.
+ * @returns The steps, after which {@linkcode ownerOf} is the id.
+ *
+ * @example Two steps
+ * ```ts
+ * import { ownerOf, ownerSteps } from "cage/src/compiled_place.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [, last] = ownerSteps({ result: "file" }, "Cannot read it");
+ * assertEquals(last.name, ownerOf({ result: "file" }).result);
+ * ```
+ */
+export function ownerSteps(
+  file: { readonly result: string },
+  why: string,
+): CompiledStep[] {
+  const statx = { buffer: "instance-statx" };
   return [
     {
       call: "statx",
-      args: [{ result: name }, "", AT_EMPTY_PATH, STATX_UID, statx],
-      why: `Cannot use directory ${quote(path)}`,
+      args: [file, "", AT_EMPTY_PATH, STATX_UID, statx],
+      why,
     },
     {
+      name: ownerOf(file).result,
       call: "load",
-      args: [{ ...statx, offset: STATX_UID_OFFSET }, -owner],
-      ifZero: own,
+      args: [{ ...statx, offset: STATX_UID_OFFSET }, 0],
     },
-    refuse(
-      `Cannot use directory ${
-        quote(path)
-      }: it is somebody else's: ${PLACE_HINT}`,
-    ),
-    label(own),
   ];
+}
+
+/**
+ * Names the owner of a file.
+ *
+ * @param file The open file.
+ * @returns The id of the user, once {@linkcode ownerSteps} were done.
+ *
+ * @example An upper directory
+ * ```ts
+ * import { ownerOf } from "cage/src/compiled_place.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(ownerOf({ result: "upper" }), { result: "upper-owner" });
+ * ```
+ */
+export function ownerOf(
+  file: { readonly result: string },
+): { readonly result: string } {
+  return { result: `${file.result}-owner` };
 }
 
 /**

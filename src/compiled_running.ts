@@ -18,10 +18,10 @@ import {
 import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
 import {
   type InstancePlace,
+  ownerOf,
+  ownerSteps,
   PLACE,
   PLACE_HINT,
-  STATX_UID,
-  STATX_UID_OFFSET,
 } from "./compiled_place.ts";
 import { PARENT_SPACES, START_SPACES } from "./compiled_record.ts";
 import { CALLER_USER } from "./compiled_start.ts";
@@ -217,20 +217,10 @@ function checkText(
 
 /** Nobody is led to an instance by the file of somebody else. */
 function checkWriter(path: string, why: string): CompiledStep[] {
-  const statx = { buffer: "instance-statx" };
-  const writer = { result: "writer" };
+  const writer = ownerOf(PLACE.file);
   return [
-    {
-      call: "statx",
-      args: [PLACE.file, "", AT_EMPTY_PATH, STATX_UID, statx],
-      why,
-    },
-    {
-      name: writer.result,
-      call: "load",
-      args: [{ ...statx, offset: STATX_UID_OFFSET }, 0],
-      ifZero: "told",
-    },
+    ...ownerSteps(PLACE.file, why),
+    ifSame(writer, 0, "told"),
     ifSame(writer, CALLER_USER, "told"),
     refuse(
       `Cannot use pid file ${

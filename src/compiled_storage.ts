@@ -16,11 +16,7 @@ import {
 } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
-import {
-  makeDirectorySteps,
-  STATX_UID,
-  STATX_UID_OFFSET,
-} from "./compiled_place.ts";
+import { makeDirectorySteps, ownerOf, ownerSteps } from "./compiled_place.ts";
 import { STORAGE, takeMount } from "./compiled_sources.ts";
 import { CALLER_USER } from "./compiled_start.ts";
 import { type CompiledStep, ifSame, refuse } from "./compiled_step.ts";
@@ -210,20 +206,9 @@ function checkOwner(
   checked: string,
   why: string,
 ): CompiledStep[] {
-  const statx = { buffer: "instance-statx" };
-  const owner = { result: `${made.result}-owner` };
   return [
-    {
-      call: "statx",
-      args: [made, "", AT_EMPTY_PATH, STATX_UID, statx],
-      why,
-    },
-    {
-      name: owner.result,
-      call: "load",
-      args: [{ ...statx, offset: STATX_UID_OFFSET }, 0],
-    },
-    ifSame(owner, CALLER_USER, checked),
+    ...ownerSteps(made, why),
+    ifSame(ownerOf(made), CALLER_USER, checked),
     refuse(`${why}: another one took its place: try again`),
   ];
 }

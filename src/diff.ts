@@ -154,8 +154,14 @@ const CHUNK = 0x10000;
 const MOST = 8 << 20;
 
 function contentsOf(
-  { content, is, was }: Pick<FoundChange, "content" | "is" | "was">,
+  { aspects, content, is, was }: Pick<
+    FoundChange,
+    "aspects" | "content" | "is" | "was"
+  >,
 ): Contents {
+  const isSame = was !== undefined && is !== undefined &&
+    !aspects.some((aspect) => aspect === "content" || aspect === "type");
+  if (isSame) return { before: "", after: "" };
   const found = [was, is === undefined ? undefined : content ?? is];
   const isLong = found.some((one) => one !== undefined && one.stat.size > MOST);
   if (isLong) return binary(was, is);

@@ -34,7 +34,8 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     text: "A command on another root file system, as yourself",
-    command: 'cage -l /srv/debian -u "$(id -u)" -g "$(id -g)" -- make test',
+    command:
+      'cage -l /srv/debian -u "$(id -u)" -v "$PWD:/src" -c /src make test',
   },
   {
     text: "A directory of the host, to be read only, and nothing that stays",

@@ -5,7 +5,7 @@
  */
 
 import { packElf } from "../ffi/elf.ts";
-import { HOST_ARCH, pidfdOpen } from "../ffi/libc.ts";
+import { hasErrno, HOST_ARCH, pidfdOpen } from "../ffi/libc.ts";
 import { findAttachment } from "./attachment.ts";
 import { beforeCreation } from "./before_creation.ts";
 import { type Client, findClient } from "./client.ts";
@@ -64,12 +64,13 @@ interface Call {
 /** If the instance runs. */
 function explainAttached(call: Call): Explained | undefined {
   const { client, kept, layout, spec, standIns } = call;
-  const owner = ownerOfPidFile(layout, client);
-  const pid = peekInstance(layout.pidFile, owner);
+  const pid = peekInstance(layout, client);
   const record = pid && findRecord(client.bases.records, pid);
   if (!pid || !record) return undefined;
   checkOwner(layout.pidFile, record, client);
-  const pidfd = kept.keep(pidfdOpen(pid));
+  const pidfd = openRunning(pid);
+  if (pidfd === undefined) return undefined;
+  kept.keep(pidfd);
   const found = findAttachment({ pid, pidfd, record }, client);
   if (found === undefined) return undefined;
   const container = { ...found, pidfd: standIns.of("pid 1 of the instance") };
@@ -90,6 +91,16 @@ function explainAttached(call: Call): Explained | undefined {
     // What is not to be seen from outside is most likely as on the host.
     users: readUsers([...roots, ...layout.lower], client),
   });
+}
+
+/** It may have just ended. */
+function openRunning(pid: number): number | undefined {
+  try {
+    return pidfdOpen(pid);
+  } catch (error) {
+    if (hasErrno(error, "ESRCH")) return undefined;
+    throw error;
+  }
 }
 
 function* explainCreated(call: Call): Waiting<Explained> {

@@ -7,6 +7,7 @@
 import { O_CREAT, O_PATH, O_WRONLY } from "../ffi/constants.ts";
 import { readLink, statEntry } from "../ffi/entries.ts";
 import {
+  close,
   hasErrno,
   open,
   read,
@@ -77,10 +78,12 @@ export function exportTar(
       const isOutput = idOf(to);
       write(new TarWriter(to), { ...cage, isLayer, isClosed }, isOutput);
     } catch (error) {
-      if (!hasErrno(error, "EPIPE") && !hasErrno(error, "ENOSPC")) throw error;
+      if (!(error instanceof SyscallError) || error.call !== "write") {
+        throw error;
+      }
       throw refusalOf(
         `Cannot write ${quote(file)}`,
-        error as SyscallError,
+        error,
         "what was written is not whole",
       );
     }
@@ -93,15 +96,22 @@ const OPTION = "--export";
 function openFile(path: string): number {
   try {
     const file = open(path, O_WRONLY | O_CREAT, 0o666);
-    syscall("ftruncate", file, 0);
+    cutOff(file);
     return file;
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    // There is nothing to be cut off of a pipe or a device.
-    if (error.call === "ftruncate" && hasErrno(error, "EINVAL")) {
-      return open(path, O_WRONLY);
-    }
     throw refusalOf(`Cannot write ${quote(path)}`, error);
+  }
+}
+
+/** There is nothing to be cut off of a pipe or a device. */
+function cutOff(file: number): void {
+  try {
+    syscall("ftruncate", file, 0);
+  } catch (error) {
+    if (hasErrno(error, "EINVAL")) return;
+    close(file);
+    throw error;
   }
 }
 
@@ -127,11 +137,11 @@ function idOf(file: number): string {
   return statEntry(file, "")?.id ?? "";
 }
 
-/** A user's lower layer is a tree of mounts, of which the first is written. */
+/** A user's lower layers are trees of mounts, whose first ones are written. */
 function isOnFirst(id: string, { lower, upper }: ChangedCage): boolean {
   const device = (id: string) => id.replace(/:[0-9]+$/, "");
   const known = [
-    lower.lookup(".")?.stat.id,
+    ...lower.ids,
     upper === undefined ? undefined : statEntry(upper, ".")?.id,
   ];
   return known.some((other) => other && device(other) === device(id));

@@ -16,6 +16,7 @@ import {
   type StoredFiles,
   storedOf,
 } from "./instance.ts";
+import { findKeptLower } from "./find_kept_lower.ts";
 import { InstanceFiles, type Look, sizeOnDisk } from "./instance_files.ts";
 import { type Owner, ownersFor } from "./instance_owners.ts";
 import { Measure } from "./measure.ts";
@@ -159,11 +160,14 @@ function* describeStored(
   if ([image, upper].some((one) => one && used.has(one.id))) return undefined;
   // Overlayfs makes something there whenever it is mounted.
   const work = lookAt(`${appDir}/work`, S_IFDIR);
+  const space = uid === 0 ? "trusted" : "user";
+  const root = work && findKeptLower(work.path, { space, isFuse: false });
   return {
     ...{ state: "stored", uid },
     ...(name === undefined ? {} : { name }),
     since: lastOf([changes, work]),
     changes: `${path}/${changes.file}`,
+    ...(root === undefined ? {} : { root }),
     ...sized(yield* sizes.of(changes, uid)),
   };
 }

@@ -7,7 +7,9 @@
 import type { Block } from "../ffi/block.ts";
 import { SIGNALS } from "../ffi/constants.ts";
 import { close, type Ended, pidfdSendSignal, waitPidfd } from "../ffi/libc.ts";
+import { errorOf } from "./failure.ts";
 import { startQuietly } from "./quiet_start.ts";
+import { untilReadable, type Waiting } from "./wait.ts";
 
 /**
  * Such a process. The memory must not go before it has ended.
@@ -27,6 +29,7 @@ import { startQuietly } from "./quiet_start.ts";
 export class Helper implements Disposable {
   /** A pidfd, which can be read when the process has ended. */
   readonly pidfd: number;
+  readonly #block: Block;
   #hasEnded = false;
 
   /**
@@ -36,6 +39,7 @@ export class Helper implements Disposable {
    * @param flags Flags of clone(2).
    */
   constructor(block: Block, flags = 0) {
+    this.#block = block;
     this.pidfd = startQuietly(block, flags).pidfd;
   }
 
@@ -47,6 +51,20 @@ export class Helper implements Disposable {
   wait(): Ended {
     const ended = waitPidfd(this.pidfd)!;
     this.#hasEnded = true;
+    return ended;
+  }
+
+  /**
+   * Lets others go on until its end.
+   *
+   * @returns How it ended.
+   * @throws {LaunchError | CommandError} If a step of its program failed.
+   */
+  *untilEnded(): Waiting<Ended> {
+    yield* untilReadable(this.pidfd);
+    const ended = this.wait();
+    const failure = this.#block.failure();
+    if (failure?.stopped) throw errorOf(failure);
     return ended;
   }
 

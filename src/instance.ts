@@ -23,7 +23,7 @@ export interface Instance {
   readonly pidFile?: string;
   /** When it was started; when it was last used, if it is stored. */
   readonly since?: Date;
-  /** The paths of the lower layers, the first on top, if it runs. */
+  /** The paths of the lower layers, the first on top, of the last start. */
   readonly root?: readonly string[];
   /**
    * The command that it was started with, if it runs; the name of its process

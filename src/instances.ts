@@ -36,7 +36,7 @@ import {
   writeAll,
 } from "../ffi/libc.ts";
 import { O_DIRECTORY, O_NOFOLLOW } from "../ffi/open_flags.ts";
-import { asCaller, openNamed } from "./as_caller.ts";
+import { asCaller, openNamed, ROOT } from "./as_caller.ts";
 import { type Caller, isLent } from "./caller.ts";
 import { CageError, LaunchError, UsageError } from "./errors.ts";
 import { refusalOf } from "./failure.ts";
@@ -77,6 +77,9 @@ export interface PidFilePlace {
   /** Where the record of the instance is. */
   readonly records: string;
 }
+
+/** Who may look for a pid file. */
+export type PlaceCaller = Pick<Caller, "bases" | "gid" | "standing" | "uid">;
 
 /** A pid file that is locked by this process, and empty. */
 export interface Claim extends PidFilePlace {
@@ -146,13 +149,8 @@ export function* findInstance(
   layout: Pick<Layout, "named" | "pidFile">,
   caller: Caller,
 ): Waiting<Running | undefined> {
-  let place: PidFilePlace;
-  try {
-    place = openPlace(layout, caller, false);
-  } catch (error) {
-    if (error instanceof LaunchError && isMissing(error)) return undefined;
-    throw error;
-  }
+  const place = unlessMissing(() => openPlace(layout, caller, false));
+  if (place === undefined) return undefined;
   try {
     return yield* findAt(place, caller);
   } finally {
@@ -165,13 +163,8 @@ function* findAt(
   caller: Caller,
 ): Waiting<Running | undefined> {
   for (;;) {
-    let descriptor: number;
-    try {
-      descriptor = openPidFile(place, 0);
-    } catch (error) {
-      if (error instanceof LaunchError && isMissing(error)) return undefined;
-      throw error;
-    }
+    const descriptor = unlessMissing(() => openPidFile(place, 0));
+    if (descriptor === undefined) return undefined;
     const found = yield* lockPidFile(place, descriptor, caller);
     if (found.kind === "empty") remove(place);
     close(descriptor);
@@ -224,9 +217,10 @@ export function releaseClaim(claim: Claim, recorded?: Recorded): void {
  * Looks at the pid file of an instance of the caller, without waiting for its
  * lock.
  *
- * @param path The path of the pid file.
+ * @param layout Where the files of the instance are.
  * @param caller Who calls.
  * @returns The id of pid 1, if the instance runs and is not being started.
+ * @throws {CageError} If there is something else than a pid file.
  *
  * @example No such file
  * ```ts
@@ -236,31 +230,26 @@ export function releaseClaim(claim: Claim, recorded?: Recorded): void {
  *
  * const bases = ROOT_BASES;
  * const root = { bases, standing: "root", uid: 0, gid: 0 } as const;
- * assertEquals(peekInstance("/nowhere/pid", root), undefined);
+ * const named = { upper: false, work: false, pidFile: true };
+ * const layout = { named, pidFile: "/nowhere/pid" };
+ * assertEquals(peekInstance(layout, root), undefined);
  * ```
  */
 export function peekInstance(
-  path: string,
-  caller: Pick<Caller, "bases" | "gid" | "standing" | "uid">,
+  layout: Pick<Layout, "named" | "pidFile">,
+  caller: PlaceCaller,
 ): number | undefined {
-  let descriptor: number;
+  const place = unlessMissing(() => openPlace(layout, caller, false));
+  if (place === undefined) return undefined;
+  let descriptor: number | undefined;
   try {
-    descriptor = openNamed(caller, path, PID_FILE_FLAGS);
-  } catch {
-    return undefined;
-  }
-  try {
-    const pid = parsePid(readPidFile(descriptor));
-    if (pid === undefined || Number.isNaN(pid)) return undefined;
-    const record = findRecord(caller.bases.records, pid);
-    const isRunning = record !== undefined &&
-      stateOf(pid, record) === "running";
-    return isRunning ? pid : undefined;
-  } catch {
-    // No such process any more.
-    return undefined;
+    descriptor = unlessMissing(() => openPidFile(place, 0));
+    const pid = descriptor && pidIn(place.path, descriptor);
+    const record = pid && findRecord(place.records, pid);
+    return record && stateOf(pid, record) === "running" ? pid : undefined;
   } finally {
-    close(descriptor);
+    if (descriptor !== undefined) close(descriptor);
+    close(place.directory);
   }
 }
 
@@ -269,6 +258,15 @@ const PID_FILE_MODE = 0o600;
 
 const PID_FILE_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
 
+function unlessMissing<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof LaunchError && isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
 function isMissing({ errno }: LaunchError): boolean {
   return errno === ERRNO.ENOENT || errno === ERRNO.ENOTDIR;
 }
@@ -276,7 +274,7 @@ function isMissing({ errno }: LaunchError): boolean {
 /** The directory is opened once; what is above it may change then. */
 function openPlace(
   { named, pidFile: path }: Pick<Layout, "named" | "pidFile">,
-  caller: Caller,
+  caller: PlaceCaller,
   isMade: boolean,
 ): PidFilePlace {
   const above = dirname(path);
@@ -296,7 +294,6 @@ function openPlace(
   }
 }
 
-const ROOT = { standing: "root", uid: 0, gid: 0 } as const;
 const HINT = "use -p to put it elsewhere";
 
 function as<T>(owner: PidFilePlace["owner"], action: () => T): T {
@@ -366,9 +363,8 @@ function* lockPidFile(
   try {
     yield* untilLocked(descriptor);
     if (!isSameFile(place, descriptor)) return { kind: "gone" };
-    const pid = parsePid(readPidFile(descriptor));
+    const pid = pidIn(place.path, descriptor);
     if (pid === undefined) return { kind: "empty" };
-    if (Number.isNaN(pid)) throw notAPidFile(place.path);
     const found = yield* findProcess(place.records, pid);
     if (found.kind === "running") {
       checkOwner(place.path, descriptor, found.instance, caller);
@@ -403,11 +399,12 @@ function isSameFile(
   return mine.nlink > 0 && mine.ino === there.ino;
 }
 
-function readPidFile(descriptor: number): string {
+function pidIn(path: string, descriptor: number): number | undefined {
   const bytes = new Uint8Array(PID_TEXT_SIZE);
-  return new TextDecoder().decode(
-    bytes.subarray(0, read(descriptor, bytes)),
-  );
+  const size = read(descriptor, bytes);
+  const pid = parsePid(new TextDecoder().decode(bytes.subarray(0, size)));
+  if (Number.isNaN(pid)) throw notAPidFile(path);
+  return pid;
 }
 
 function notAPidFile(path: string): UsageError {
@@ -462,7 +459,15 @@ function* findProcess(records: string, pid: number): Waiting<Found> {
     return { kind: "gone" };
   }
   // The descriptor first: now the id cannot come to mean another process.
-  const state = stateOf(pid, record);
+  let state: ReturnType<typeof stateOf>;
+  try {
+    state = stateOf(pid, record);
+  } catch (error) {
+    close(pidfd);
+    throw new CageError(
+      `Cannot look at the instance: ${(error as Error).message}: ${WANT_HINT}`,
+    );
+  }
   if (state === "running") {
     return { kind: state, instance: { pid, pidfd, record } };
   }

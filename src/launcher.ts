@@ -153,11 +153,14 @@ export function* stop(spec: ContainerSpec): Waiting<boolean> {
   const supervisor = openSupervisor(pid);
   try {
     signal(pidfd, SIGNALS.SIGTERM);
+    // As a job of a shell it may be stopped, and so may its supervisor, which
+    // does not see the end then.
+    signal(pidfd, SIGNALS.SIGCONT);
+    if (supervisor !== undefined) signal(supervisor, SIGNALS.SIGCONT);
     if (!(yield* endsInTime(pidfd))) {
       signal(pidfd, SIGNALS.SIGKILL);
       yield* untilReadable(pidfd);
     }
-    // It may be stopped, as a job of a shell, and not see the end.
     if (supervisor !== undefined) yield* endsInTime(supervisor);
   } finally {
     close(pidfd);

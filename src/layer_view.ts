@@ -84,6 +84,11 @@ export class MergedDirectory implements Disposable {
     return new MergedDirectory(parts, marks);
   }
 
+  /** What tells it from all others in each of the layers that have it. */
+  get ids(): string[] {
+    return this.#parts.flatMap(({ fd }) => statEntry(fd, ".")?.id ?? []);
+  }
+
   /** A descriptor of the directory on top. */
   get top(): number {
     return this.#parts[0].fd;
@@ -200,9 +205,18 @@ export class MergedDirectory implements Disposable {
   #has(found: Found, mark: string): boolean {
     const { directory, name } = found;
     const attribute = markName(this.#marks, mark);
-    const read = () => readAttribute(directory, name, attribute);
+    const read = () => readMark(directory, name, attribute);
     return ifThere(found, read) !== undefined;
   }
+}
+
+/** The kernel lets nobody read a mark who may not read what has it. */
+function readMark(
+  directory: number,
+  name: string,
+  attribute: string,
+): Uint8Array | undefined {
+  return ifReadable(() => readAttribute(directory, name, attribute));
 }
 
 /** What may not be looked at is not there inside either. */
@@ -307,10 +321,10 @@ export function isWhiteout(entry: UpperEntry, marks: Marks): boolean {
  * @returns Whether it does.
  */
 export function isOpaque(directory: number, marks: Marks): boolean {
-  const value = readAttribute(directory, "", markName(marks, "opaque"));
+  const value = readMark(directory, "", markName(marks, "opaque"));
   if (value !== undefined && nameOf(value) === "y") return true;
   if (!marks.isFuse) return false;
-  const own = readAttribute(directory, "", "user.fuseoverlayfs.opaque");
+  const own = readMark(directory, "", "user.fuseoverlayfs.opaque");
   return own !== undefined || statEntry(directory, OPAQUE_FILE) !== undefined;
 }
 

@@ -8,10 +8,11 @@ import { CLD_EXITED, SIGNALS } from "../ffi/constants.ts";
 import { close, type Ended, waitPidfd } from "../ffi/libc.ts";
 import { checkSpec } from "./check_spec.ts";
 import { findClient } from "./client.ts";
-import { CageError } from "./errors.ts";
+import { CageError, UsageError } from "./errors.ts";
 import type { Instance } from "./instance.ts";
 import { releaseClaim } from "./instances.ts";
 import * as launcher from "./launcher.ts";
+import { quote } from "./quote.ts";
 import { driveLater } from "./reactor.ts";
 import { signal as send } from "./signal.ts";
 import type { ContainerSpec } from "./spec.ts";
@@ -75,6 +76,7 @@ export interface Container {
    * Sends a signal to the command. Nothing happens if it has ended.
    *
    * @param signal The name of the signal; SIGTERM if absent.
+   * @throws {UsageError} If there is no such signal.
    */
   kill(signal?: Signal): void;
 }
@@ -216,9 +218,19 @@ async function begin(
     notes,
     ...pipes.takeStreams(),
     kill(signal: Signal = "SIGTERM") {
-      if (!hasEnded) send(started.pidfd, SIGNALS[signal]);
+      const number = numberOf(signal);
+      if (!hasEnded) send(started.pidfd, number);
     },
   };
+}
+
+/** Programs without types may give anything. */
+function numberOf(signal: Signal): number {
+  if (Object.hasOwn(SIGNALS, signal)) return SIGNALS[signal];
+  throw new UsageError(
+    `Cannot send ${quote(String(signal))}: use the name of a signal, such as ` +
+      '"SIGTERM"',
+  );
 }
 
 /**

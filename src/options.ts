@@ -138,7 +138,8 @@ export const OPTIONS: readonly Option[] = [
     once: "multiple groups are separated by colon",
     group: "inside",
     help: "group name or gid to run command, default to the groups of the " +
-      "user, can contain multiple values separated by colon",
+      "user (the number of a user whom the root file system does not know), " +
+      "can contain multiple values separated by colon",
   },
   {
     short: "h",
@@ -155,14 +156,17 @@ export const OPTIONS: readonly Option[] = [
     value: "initscript",
     once: "an instance has one init script",
     group: "inside",
-    help: "script to be run inside the container as root before command",
+    help: "script to be run inside the container as root before command, " +
+      "whenever the instance is created; an absolute path that is not on the " +
+      "host is one inside",
   },
   {
     short: "k",
     long: "kill",
     brief: "stop/kill current instance",
     group: "instance",
-    help: "stop/kill current instance",
+    help: "stop/kill current instance: SIGTERM, and SIGKILL if it runs after " +
+      "5 seconds; nothing is done if none runs",
   },
   {
     short: "l",
@@ -206,9 +210,9 @@ export const OPTIONS: readonly Option[] = [
     value: "upperdir",
     once: "an instance has one upper directory",
     group: "storage",
-    help: 'upper directory default to "${appdir}/upper", where the ' +
-      'filesystem cannot hold one a loop in "${upperdir}/../.." will be ' +
-      "created if possible",
+    help: 'upper directory default to "${appdir}/upper", where what is ' +
+      "changed is kept; where the filesystem cannot hold one, a loop in " +
+      '"${upperdir}/../.." will be created if possible',
   },
   {
     short: "u",
@@ -239,7 +243,8 @@ export const OPTIONS: readonly Option[] = [
     help: "map a volume from the host to the instance, if contains a colon " +
       "the value before is considered in the host and after in the instance, " +
       'read-only if ":ro" follows; can be given more than once; a colon in a ' +
-      'path is written "\\:"',
+      'path is written "\\:"; a directory is made where there is nothing on ' +
+      "the host",
   },
   {
     short: "w",
@@ -282,7 +287,7 @@ export const OPTIONS: readonly Option[] = [
     group: "inside",
     help: "tell on standard error each step of the launch when it has run: " +
       "seconds since the first, what it is a part of, the system call, its " +
-      "result, and how long it took",
+      "result, and the time to the next one",
   },
   {
     long: "diff",
@@ -311,7 +316,9 @@ export const OPTIONS: readonly Option[] = [
     brief: "carry changes to lowerdir",
     group: "changes",
     help: "carry what was changed inside over to the lower directory, all or " +
-      "the paths that are named, with the rights of the caller; asks before",
+      "the paths that are named, with the rights of the caller; asks before; " +
+      "needs the -l of the instance, which must not run; of several lower " +
+      "directories, --to names the one that is changed",
   },
   {
     long: "to",
@@ -408,7 +415,8 @@ export const OPTIONS: readonly Option[] = [
     brief: "take nothing from root inside",
     group: "inside",
     help: "take nothing from root inside: no capability, system call or path " +
-      "of /proc and /sys; not for users of the setuid program",
+      "of /proc and /sys; of users of the setuid program only for those who " +
+      "are granted",
   },
   {
     long: "reset",

@@ -5,8 +5,9 @@
  */
 
 import { bytesOf } from "../ffi/entries.ts";
-import { hasErrno, writeAll } from "../ffi/libc.ts";
+import { hasErrno, SyscallError, writeAll } from "../ffi/libc.ts";
 import { CageError } from "./errors.ts";
+import { refusalOf } from "./failure.ts";
 
 const ENCODER = new TextEncoder();
 
@@ -77,7 +78,10 @@ export class Output {
     try {
       writeAll(this.#descriptor, all);
     } catch (error) {
-      if (!hasErrno(error, "EPIPE")) throw error;
+      if (!(error instanceof SyscallError)) throw error;
+      if (!hasErrno(error, "EPIPE")) {
+        throw refusalOf("Cannot write the output", error);
+      }
       throw new CageError("Cannot go on: nobody reads the output", STATUS_PIPE);
     }
   }

@@ -29,6 +29,8 @@ import {
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import type { Kernel, LaterNamespace, Skeleton } from "./facts.ts";
 import { startProcess, waitForProcess } from "./process.ts";
+import { KEPT_LOWER, keptLowerText } from "./kept_lower.ts";
+import { markName } from "./overlay_marks.ts";
 import { quote } from "./quote.ts";
 import {
   attachMount,
@@ -68,14 +70,22 @@ export const FIRST_LAYER = 500;
 /** Most lower layers: `OVL_MAX_STACK` of fs/overlayfs, Linux 4.0. */
 export const MAX_LAYERS = 500;
 
+/** Layers as users know them. */
+export interface KeptLayers {
+  /** The path of the upper directory, which may be unable to be one. */
+  readonly upper: string;
+  /** The paths of the lower ones, the first on top. */
+  readonly lower: readonly string[];
+}
+
 /** What an overlay is made of. */
 export interface Overlay {
   /** The paths of the lower layers, the top first. */
   readonly layers: readonly string[];
   /** The paths of the upper and the work directory. */
   readonly storage: StoragePaths;
-  /** The upper directory for messages, if it may be unable to be one. */
-  readonly upperName?: string;
+  /** Directories that stay, if these do, and their names. */
+  readonly kept?: KeptLayers;
   /** Directories of the upper layer that are there before they are needed. */
   readonly skeleton: readonly Skeleton[];
   /** What the kernel offers. */
@@ -169,11 +179,11 @@ function inUserNamespace(
 }
 
 function openSteps(overlay: Overlay): PlanStep[] {
-  const { layers, skeleton, storage, upperName } = overlay;
+  const { kept, layers, skeleton, storage } = overlay;
   return [
     openDirectory(UPPER, storage.upper, "Cannot use the upper directory"),
     openDirectory(WORK, storage.work, "Cannot use the work directory"),
-    ...(upperName === undefined ? [] : [askForAttributes(overlay, upperName)]),
+    ...(kept === undefined ? [] : [askForAttributes(overlay, kept)]),
     ...skeleton.flatMap((directory) => makeSkeleton(directory, storage)),
     ...layers.map((path, index) =>
       openDirectory(layerName(index), path, "Cannot use a lower directory")
@@ -223,20 +233,15 @@ export function makeSkeleton(
 /** In the name space in which overlayfs keeps what a directory is. */
 function askForAttributes(
   { isUsers, storage }: Overlay,
-  upperName: string,
+  { lower, upper }: KeptLayers,
 ): PlanStep {
-  const space = isUsers ? "user" : "trusted";
+  const marks = { space: isUsers ? "user" : "trusted", isFuse: false } as const;
+  const text = keptLowerText(lower);
   return {
     name: ATTRIBUTES,
     call: "setxattr",
-    args: [
-      storage.work,
-      `${space}.overlay.cage`,
-      new Uint8Array([0x79]),
-      1,
-      0,
-    ],
-    why: `Cannot use upper directory ${quote(upperName)}`,
+    args: [storage.work, markName(marks, KEPT_LOWER), text, text.length, 0],
+    why: `Cannot use upper directory ${quote(upper)}`,
     hints: { "": "use -U to put it elsewhere" },
   };
 }

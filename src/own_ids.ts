@@ -12,17 +12,16 @@
 
 import { Block } from "../ffi/block.ts";
 import { CLD_EXITED, CLOSE_RANGE_CLOEXEC, F_SETFD } from "../ffi/constants.ts";
-import { close, waitPidfd } from "../ffi/libc.ts";
 import { isLent } from "./caller.ts";
 import type { Client } from "./client.ts";
 import { CageError } from "./errors.ts";
 import type { LaterNamespace } from "./facts.ts";
+import { Helper } from "./helper.ts";
 import type { Layout } from "./layout.ts";
 import { endWithParent, noMorePrivileges, unblockSignals } from "./process.ts";
-import { startQuietly } from "./quiet_start.ts";
 import type { PlanStep } from "./step.ts";
 import { enterUserNamespace, keepGroups } from "./user_namespace_steps.ts";
-import { untilReadable, type Waiting } from "./wait.ts";
+import type { Waiting } from "./wait.ts";
 
 /**
  * The variable that tells the program what the first one has found. Whoever
@@ -82,15 +81,10 @@ export function* runWithOwnIds(
 ): Waiting<number> {
   using block = new Block();
   block.append({ steps: stepsOf(client, told, namespace) });
-  const { pidfd } = startQuietly(block, 0);
-  try {
-    yield* untilReadable(pidfd);
-    const { code, status } = waitPidfd(pidfd)!;
-    if (code !== CLD_EXITED) throw new CageError(WHY, 128 + status);
-    return status;
-  } finally {
-    close(pidfd);
-  }
+  using helper = new Helper(block);
+  const { code, status } = yield* helper.untilEnded();
+  if (code !== CLD_EXITED) throw new CageError(WHY, 128 + status);
+  return status;
 }
 
 const WHY = "Cannot start cage with the ids of its containers";

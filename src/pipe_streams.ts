@@ -8,6 +8,7 @@
 
 import { O_NONBLOCK } from "../ffi/constants.ts";
 import { close, hasErrno, read, syscall, write } from "../ffi/libc.ts";
+import { UsageError } from "./errors.ts";
 import { forget, readyLater } from "./reactor.ts";
 
 /** linux/fcntl.h, Linux 6.1. */
@@ -88,6 +89,14 @@ export function writableOf(
       signal.addEventListener("abort", () => end.close());
     },
     async write(bytes) {
+      // Programs without types may give anything.
+      if (!((bytes as unknown) instanceof Uint8Array)) {
+        end.close();
+        throw new UsageError(
+          "Cannot write to a command what is no Uint8Array: use TextEncoder " +
+            "for a text",
+        );
+      }
       for (let done = 0; done < bytes.length;) {
         const rest = bytes.subarray(done);
         const size = await end.use("writable", (fd) => write(fd, rest));

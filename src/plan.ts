@@ -505,7 +505,9 @@ function viewSteps(
   const paths = storagePaths(storage);
   const common = {
     storage: paths,
-    ...(storage.kind === "directories" ? { upperName: upper } : {}),
+    ...(storage.kind === "directories"
+      ? { kept: { upper, lower: layers.map(({ path }) => path) } }
+      : {}),
     how: kernel.overlay,
     isUsers: userNamespace !== undefined,
     ...(isLater(userNamespace) ? { namespace: userNamespace } : {}),

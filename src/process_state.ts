@@ -101,15 +101,15 @@ export function isOfEnded(error: unknown): boolean {
  * ```
  */
 export function openSupervisor(pid: number): number | undefined {
+  let pidfd: number | undefined;
   try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    const parent = Number(/^PPid:\t([0-9]+)$/m.exec(status)?.[1]);
-    const pidfd = pidfdOpen(parent);
+    const { parent } = identify(pid);
+    pidfd = pidfdOpen(parent);
     const name = Deno.readTextFileSync(`/proc/${parent}/comm`);
     if (name === `${SUPERVISOR_NAME}\n`) return pidfd;
-    close(pidfd);
   } catch {
     // It has just ended.
   }
+  if (pidfd !== undefined) close(pidfd);
   return undefined;
 }

@@ -7,14 +7,7 @@
 import { basename, dirname } from "@std/path";
 import { Block } from "../ffi/block.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_PATH, O_RDONLY } from "../ffi/constants.ts";
-import {
-  close,
-  hasErrno,
-  open,
-  syscall,
-  SyscallError,
-  waitPidfd,
-} from "../ffi/libc.ts";
+import { close, hasErrno, open, syscall, SyscallError } from "../ffi/libc.ts";
 import { O_DIRECTORY } from "../ffi/open_flags.ts";
 import { openNamed } from "./as_caller.ts";
 import { ask, canAsk } from "./ask.ts";
@@ -25,16 +18,16 @@ import { Hold, lockDirectory } from "./directories.ts";
 import { CageError, UsageError } from "./errors.ts";
 import type { LaterNamespace } from "./facts.ts";
 import { refusalOf } from "./failure.ts";
+import { Helper } from "./helper.ts";
 import { removeImage } from "./image.ts";
 import { claimInstance, findInstance, releaseClaim } from "./instances.ts";
 import { type Layout, layoutOf } from "./layout.ts";
-import { startQuietly } from "./quiet_start.ts";
 import { quote } from "./quote.ts";
 import { removeSteps } from "./remove_steps.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { PlanStep } from "./step.ts";
 import { userNamespaceFor } from "./user_namespace.ts";
-import { untilReadable, type Waiting } from "./wait.ts";
+import type { Waiting } from "./wait.ts";
 
 /**
  * Asks on a terminal whether what was changed is to be thrown away. Without a
@@ -151,20 +144,16 @@ function* removeDirectory(
 function* remove(steps: readonly PlanStep[]): Waiting<number> {
   using block = new Block();
   block.append({ steps });
-  const { pidfd } = startQuietly(block, 0);
-  try {
-    yield* untilReadable(pidfd);
-    return waitPidfd(pidfd)!.status;
-  } finally {
-    close(pidfd);
-  }
+  using helper = new Helper(block);
+  return (yield* helper.untilEnded()).status;
 }
 
 function removeEmpty(path: string): void {
   try {
     syscall("unlinkat", AT_FDCWD, path, AT_REMOVEDIR);
   } catch (error) {
-    const isLeft = ["ENOENT", "ENOTDIR", "ENOTEMPTY"] as const;
+    // What is mounted there is somebody else's.
+    const isLeft = ["EBUSY", "ENOENT", "ENOTDIR", "ENOTEMPTY"] as const;
     if (!isLeft.some((code) => hasErrno(error, code))) throw error;
   }
 }

@@ -69,6 +69,7 @@ const READ_ONLY = [
 
 /** Files that read as empty. */
 const MASKED_FILES = [
+  "/proc/interrupts",
   "/proc/kcore",
   "/proc/keys",
   "/proc/latency_stats",
@@ -81,6 +82,7 @@ const MASKED_DIRECTORIES = [
   "/proc/acpi",
   "/proc/asound",
   "/proc/scsi",
+  "/sys/devices/virtual/powercap",
   "/sys/firmware",
 ];
 

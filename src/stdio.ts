@@ -6,8 +6,10 @@
 
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, open, pipe2 } from "../ffi/libc.ts";
+import { UsageError } from "./errors.ts";
 import { readableOf, writableOf } from "./pipe_streams.ts";
 import type { Stdio } from "./process.ts";
+import { quote } from "./quote.ts";
 
 /**
  * What a standard descriptor is: this program's own, `/dev/null`, a pipe to
@@ -50,6 +52,7 @@ export class StdioPipes implements Disposable {
    * Opens them.
    *
    * @param choices What each is.
+   * @throws {UsageError} If a choice is none.
    * @throws {SyscallError} If there are no descriptors left.
    */
   constructor({ stderr, stdin, stdout }: StdioChoices) {
@@ -85,11 +88,12 @@ export class StdioPipes implements Disposable {
   }
 
   #choose(name: keyof Stdio, choice: StdioChoice = "inherit"): Stdio {
-    if (typeof choice === "number") return { [name]: choice };
+    if (isDescriptor(choice)) return { [name]: choice };
     if (choice === "inherit") return {};
     if (choice === "null") {
       return { [name]: this.#later(open("/dev/null", O_RDWR)) };
     }
+    if (choice !== "piped") throw noChoice(name, choice);
     const { reader, writer } = pipe2();
     const [inside, own] = name === "stdin"
       ? [reader, writer]
@@ -109,4 +113,16 @@ export class StdioPipes implements Disposable {
     this.#toClose.delete(descriptor);
     return streamOf(descriptor);
   }
+}
+
+function isDescriptor(choice: StdioChoice): choice is number {
+  return Number.isInteger(choice) && choice as number >= 0;
+}
+
+/** Programs without types may give anything. */
+function noChoice(name: string, choice: unknown): UsageError {
+  return new UsageError(
+    `Cannot use ${quote(String(choice))} as ${name}: use "inherit", "null", ` +
+      '"piped" or the number of a descriptor',
+  );
 }

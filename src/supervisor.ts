@@ -336,7 +336,10 @@ function passNotes(child: Argument, notes: number): PlanStep[] {
   ];
 }
 
-/** Waits for a signal, and passes it on unless the filter goes elsewhere. */
+/**
+ * Waits for a signal, and passes it on unless the filter goes elsewhere. Who is
+ * stopped, as a job of a shell, is to end by SIGTERM too.
+ */
 function passSignals(
   child: Argument,
   filter: readonly PlanStep[],
@@ -359,6 +362,18 @@ function passSignals(
       name: "pass",
       call: "kill",
       args: [child, { result: "next-signal" }],
+      onError: {},
+    },
+    {
+      call: "load",
+      args: [{ ...info, offset: SIGINFO.signo }, -SIGNALS.SIGTERM],
+      ifZero: "continue",
+    },
+    goTo("next-signal"),
+    {
+      name: "continue",
+      call: "kill",
+      args: [child, SIGNALS.SIGCONT],
       onError: {},
     },
     goTo("next-signal"),

@@ -132,8 +132,8 @@ export function timeAt(times: Uint8Array, index: number): bigint {
 
 /**
  * Writes down what ran, one line for each system call in the order of time:
- * seconds since the first, what it is a part of, the call, its result, and how
- * long it took, as strace(1) does.
+ * seconds since the first, what it is a part of, the call, its result, and the
+ * time to the next one, of whichever process.
  *
  * @param begun The steps.
  * @returns The lines.

@@ -29,7 +29,7 @@ import {
 } from "./layer_view.ts";
 import { Descriptors } from "./descriptors.ts";
 import { belowOf, contentOf } from "./upper_files.ts";
-import { markName, type Marks } from "./overlay_marks.ts";
+import { markName, type Marks, WHITEOUT_PREFIX } from "./overlay_marks.ts";
 
 /** A change, and where to read what it is about: good until the next one. */
 export interface FoundChange extends Change {
@@ -81,6 +81,8 @@ interface Place {
   /** When it came to hide that. */
   readonly since?: bigint;
   readonly path: string;
+  /** The path that it has in the lower layers. */
+  readonly pathBelow: string;
 }
 
 /**
@@ -110,7 +112,7 @@ class Walk {
     const is = upperEntry(upper, ".")!;
     const was = lower.lookup(".");
     yield* this.#compare("", is, was);
-    yield* this.#directory({ upper, lower, path: "" });
+    yield* this.#directory({ upper, lower, path: "", pathBelow: "" });
   }
 
   *#directory(place: Place): Generator<FoundChange> {
@@ -128,7 +130,8 @@ class Walk {
         // Whiteouts share a file, which is as old as the first of them: what
         // was changed below since then may not be what was deleted. When that
         // file was last changed says less, as each other name changes it.
-        const since = is === undefined ? place.since : bornOf(is.stat);
+        const mark = is ?? upperEntry(upper, `${WHITEOUT_PREFIX}${name}`);
+        const since = mark === undefined ? place.since : bornOf(mark.stat);
         yield this.#deleted(where, was, above!, since);
       } else {
         yield* this.#entry(where, is, was, place);
@@ -169,10 +172,12 @@ class Walk {
     if (fd === undefined) return;
     try {
       using found = belowOf(this.#compared, is, fd, place);
-      const { from, isHidden, lower, source = was } = found;
+      const { isHidden, lower, source = was } = found;
+      const from = found.from && fromOf(found.from, place);
       const above = place.lower ?? place.hidden;
       yield* this.#compare(path, is, source, { above, from });
-      const below = { upper: fd, path };
+      const pathBelow = from ?? `${place.pathBelow}/${is.name}`;
+      const below = { upper: fd, path, pathBelow };
       yield* this.#directory(
         lower === undefined
           ? below
@@ -189,15 +194,17 @@ class Walk {
     path: string,
     is: UpperEntry,
     was: Found | undefined,
-    { hidden, lower }: Place,
+    place: Place,
   ): Generator<FoundChange> {
+    const { hidden, lower } = place;
     const { marks } = this.#compared;
     if (!is.attributes.includes(markName(marks, "metacopy"))) {
       yield* this.#compare(path, is, was, { above: lower ?? hidden });
       return;
     }
     using found = contentOf(this.#compared, is, lower);
-    const { content, from, source = was } = found;
+    const { content, source = was } = found;
+    const from = found.from && fromOf(found.from, place);
     yield* this.#compare(path, is, source, { content, from });
   }
 
@@ -267,6 +274,11 @@ class Walk {
     this.#links.set(id, { path, ...before });
     return { isKnown: true };
   }
+}
+
+/** Overlayfs keeps the name alone where the directory is the same one. */
+function fromOf(redirect: string, { pathBelow }: Place): string {
+  return redirect.startsWith("/") ? redirect : `${pathBelow}/${redirect}`;
 }
 
 /** When overlayfs made the copy, which is its birth. */

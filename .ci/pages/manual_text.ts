@@ -45,11 +45,23 @@ export const EXIT_STATUS: readonly Paragraph[] = [
 
 /** Variables that are looked at. */
 export const ENVIRONMENT: readonly Paragraph[] = [
-  { head: "TERM, LANG", body: "Are passed on to the command, and no others." },
+  {
+    head: "TERM, LANG",
+    body: "Are passed on to the command, and no others without -G.",
+  },
   {
     head: "XDG_DATA_HOME, XDG_RUNTIME_DIR",
     body: "Where the changes and the pid files of a caller without privilege " +
-      "are.",
+      "are; without the first, below HOME.",
+  },
+  {
+    head: "PATH",
+    body:
+      "Where programs that a caller without privilege needs are looked for.",
+  },
+  {
+    head: "DISPLAY, XAUTHORITY, WAYLAND_DISPLAY, PULSE_SERVER, PIPEWIRE_REMOTE",
+    body: "Which desktop -G passes on, with XDG_RUNTIME_DIR.",
   },
 ];
 

@@ -211,7 +211,8 @@ export function oci(
 function mountsOfCage(): string[] {
   const bind = (path: string) => ["--ro-bind", path, path];
   const readOnly = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
-  const empty = ["kcore", "keys", "latency_stats", "sched_debug", "timer_list"];
+  const empty = ["kcore", "keys", "latency_stats", "sched_debug", "timer_list"]
+    .concat("interrupts");
   const proc = (name: string) => `/proc/${name}`;
   return [
     ...bind("/sys"),
@@ -222,7 +223,8 @@ function mountsOfCage(): string[] {
       .filter((path) => existsSync(path)).flatMap(bind),
     ...empty.map(proc).filter((path) => existsSync(path))
       .flatMap((path) => ["--ro-bind", "/dev/null", path]),
-    ...[...["acpi", "asound", "scsi"].map(proc), "/sys/firmware"]
+    ...["acpi", "asound", "scsi"].map(proc)
+      .concat("/sys/devices/virtual/powercap", "/sys/firmware")
       .filter((path) => existsSync(path)).flatMap((path) => ["--tmpfs", path]),
   ];
 }

@@ -3,13 +3,16 @@ import {
   asRootInside,
   cage,
   cageOnTerminal,
+  cageWords,
   exists,
   output,
   sh,
   spawnCage,
+  spawnOnTerminal,
   test,
   until,
   whyNoProgram,
+  whyNoTerminal,
 } from "./support/mod.ts";
 import { makeTree, ok, optionsOn } from "./support/changed.ts";
 import { editScript, makeLower } from "./support/edits.ts";
@@ -132,6 +135,31 @@ test("cage --apply --to leaves out what is another file there", async (t) => {
   assertEquals(Deno.readTextFileSync(`${lower}/data/a`), "data/a\n");
 }, needs);
 
+test(
+  "cage --apply --to removes no directory with what is there alone",
+  async (t) => {
+    const { layers: { lower }, options } = await makeTree(t);
+    const script = "cd /data; /bin/busybox rm -r d1 d2; echo 1 >d2";
+    await ok([...options, ...sh(script)]);
+    const other = await copy(lower, `${t.scratch}/other`);
+    const args = [...options, "--apply", "--yes", "--to", other];
+    const precious = ["d1/precious", "d2/precious"]
+      .map((name) => `${other}/data/${name}`);
+    await output([...asRootInside(), "touch", ...precious]);
+    const { status, stderr } = await cage(args);
+    assertEquals(status, 125);
+    for (const name of ["d1", "d2"]) {
+      const sentence = `"/data/${name}": it was changed below since`;
+      assertStringIncludes(stderr, sentence);
+    }
+    assert(precious.every(exists));
+    await ok([...args, "--force"]);
+    assert(!exists(precious[0]));
+    assertEquals(Deno.readTextFileSync(`${other}/data/d2`), "1\n");
+  },
+  needs,
+);
+
 test("cage --apply goes on where it was stopped", async (t) => {
   const { layers, options } = await makeTree(t);
   const { lower } = layers;
@@ -210,6 +238,26 @@ test(
     }
   },
   needs,
+);
+
+test(
+  "cage --apply can be stopped at its question, as a job of a shell",
+  async (t) => {
+    const { layers: { lower }, options } = await makeTree(t);
+    await ok([...options, ...sh("echo 1 >/data/a")]);
+    const words = [...cageWords(), ...options, "--apply"];
+    await using shell = spawnOnTerminal(["sh", "-i", "-s", "--", ...words]);
+    await shell.write('"$@"\n');
+    await shell.seen(/\[y\/N\] /);
+    await shell.write("\x1a");
+    await shell.seen(/Stopped/);
+    await shell.write("fg\n");
+    await shell.seen(/Stopped[^]*fg\r?\n"\$/);
+    await shell.write("y\n");
+    await shell.seen(/changes carried over/);
+    assertEquals(Deno.readTextFileSync(`${lower}/data/a`), "1\n");
+  },
+  { skip: skip ?? whyNoTerminal() },
 );
 
 test("cage --apply refuses while the instance runs", async (t) => {

@@ -218,10 +218,11 @@ test("a compiled container has a pid file and a record as long as it runs", asyn
   await using program = spawn([file]);
   await program.seen("ready");
   const pid = Deno.readTextFileSync(t.pidFile).trim();
-  // It becomes what it is while the command runs already.
-  const comm = () => Deno.readTextFileSync(`/proc/${pid}/comm`);
-  await until(() => comm() === "cage-init\n", "cage-init");
-  assertEquals(Deno.readTextFileSync(`/proc/${program.pid}/comm`), "cage\n");
+  // Both become what they are while the command runs already.
+  const comm = (pid: number | string) =>
+    Deno.readTextFileSync(`/proc/${pid}/comm`);
+  await until(() => comm(pid) === "cage-init\n", "cage-init");
+  await until(() => comm(program.pid) === "cage\n", "cage");
   assert(exists(`${RUN_DIRECTORY}/record/${pid}`));
   assertEquals((await program.end()).status, 0);
   assert(!exists(t.pidFile));

@@ -71,12 +71,13 @@ test("cage --diff --patch makes a patch that patch(1) takes", async (t) => {
   const { layers: { lower }, options } = await makeTree(t);
   const text = Array.from({ length: 60 }, (_, at) => `line ${at}\n`).join("");
   Deno.writeTextFileSync(`${lower}/data/long`, text);
+  Deno.writeFileSync(`${lower}/data/large`, new Uint8Array(9 << 20));
   await ok([
     ...options,
     ...sh(
       `${BUSYBOX}cd /data; b sed -i 's/line 7$/seven/;/line 40/d;59a end' long
       printf 'no newline' >a; b rm -r b d1/a d1/b; echo new >'sp ace'; echo 1 >>c
-      b head -c 100 /dev/zero >binary`,
+      b head -c 100 /dev/zero >binary; b chmod 700 large`,
     ),
   ]);
   const patch = await ok([...options, "--diff", "--patch", "/data"]);
@@ -84,6 +85,8 @@ test("cage --diff --patch makes a patch that patch(1) takes", async (t) => {
     patch,
     "Binary files /dev/null and b/data/binary differ",
   );
+  assertStringIncludes(patch, "b/data/large\nold mode 100644\nnew mode 100755");
+  assert(!patch.includes("b/data/large differ"));
   Deno.writeTextFileSync(`${t.scratch}/patch`, patch);
   const other = `${t.scratch}/other`;
   await output([...asRootInside(), "cp", "-a", lower, other]);
@@ -113,6 +116,47 @@ test("cage --diff reads the changes of an instance that runs", async (t) => {
   assertEquals(told, "A  -rw-r--r-- 0:0 2 /data/new\n");
   assertEquals((await child.end()).status, 1);
 }, needs);
+
+test(
+  "cage --diff takes nothing stored for what a running instance keeps in memory",
+  async (t) => {
+    const { layers: { lower } } = await makeTree(t);
+    const options = ["-l", lower, "-n", t.name];
+    await ok([...options, ...sh("echo 1 >/data/stored")]);
+    await using child = spawnCage([
+      ...[...options, "--ephemeral"],
+      ...waiting("echo 1 >/data/new; echo ready"),
+    ]);
+    await child.seen("ready");
+    const { status, stderr, stdout } = await cage([...options, "--diff"]);
+    assertEquals([status, stdout], [125, ""]);
+    assertStringIncludes(stderr, "the changes of this instance are in memory");
+    await child.end();
+  },
+  needs,
+);
+
+test(
+  "cage looks for changes of another root only if -l names one",
+  async (t) => {
+    const { layers: { lower }, options: [, , ...options] } = await makeTree(t);
+    await ok(["-l", lower, ...options, ...sh("echo 1 >/data/new")]);
+    const file = `${t.scratch}/x.tar`;
+    for (
+      const words of [["--diff"], ["--export", file], ["--apply", "--yes"]]
+    ) {
+      const { status, stderr, stdout } = await cage([...options, ...words]);
+      assertEquals([status, stdout], [125, ""]);
+      assertStringIncludes(
+        stderr,
+        `name the lower directory with -l "${lower}"`,
+      );
+    }
+    const told = await ok(["-l", lower, ...options, "--diff", "/data"]);
+    assertEquals(told, "A  -rw-r--r-- 0:0 2 /data/new\n");
+  },
+  needs,
+);
 
 test(
   "cage --diff agrees with a walk after dpkg installed a package",
@@ -197,7 +241,7 @@ none m; cd m/data; mv d1 moved; echo 1 >>moved/d2/a; chmod 600 c; mv a d2/a2`,
       "C  -rw------- 0:0 7 /data/c (mode was 0644)",
       "D  drwxr-xr-x 0:0 4096 /data/d1",
       "R  -rw-r--r-- 0:0 7 /data/d2/a2 <- /data/a",
-      "R  drwxr-xr-x 0:0 4096 /data/moved <- d1",
+      "R  drwxr-xr-x 0:0 4096 /data/moved <- /data/d1",
       "C  -rw-r--r-- 0:0 15 /data/moved/d2/a (content, time)",
       "",
     ]);

@@ -187,6 +187,14 @@ test("cage --explain is refused as the call would be", async (t) => {
     [explained.status, explained.stderr],
     [called.status, called.stderr],
   );
+  const other = `${t.scratch}/other`;
+  Deno.writeTextFileSync(other, "kept");
+  for (const file of [other, t.scratch, "/dev/null"]) {
+    const words = [...await t.options(), "-p", file, "true"];
+    const called = await cage(words);
+    assertMatch(called.stderr, /^cage: Cannot (open|use) pid file /);
+    assertEquals(await cage(["--explain", ...words]), called);
+  }
   const killed = await cage(["--explain", "-k", "-n", t.name]);
   assertEquals(killed.status, 125);
   assertMatch(killed.stderr, /^cage: Cannot use --explain with -k: /);

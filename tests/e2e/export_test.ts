@@ -1,5 +1,6 @@
 import { fromFileUrl } from "@std/path";
 import {
+  assert,
   assertEquals,
   assertNotEquals,
   assertStringIncludes,
@@ -80,6 +81,18 @@ test("cage --export gives the same bytes for the same content", async (t) => {
   assertNotEquals(await sumOf(`${t.scratch}/4.tar`), [...sums][0]);
 }, needs);
 
+test("cage --export has layers of more than one file system", async (t) => {
+  const layers = [`${t.scratch}/first`, `${t.newScratch("/dev/shm")}/second`];
+  for (const [at, layer] of layers.entries()) {
+    Deno.mkdirSync(`${layer}/usr/${at}/in`, { recursive: true });
+  }
+  const options = [...layers.flatMap((layer) => ["-l", layer]), "-n", t.name];
+  const file = `${t.scratch}/x.tar`;
+  await ok([...options, "--export", file]);
+  const names = (await output(["tar", "-tf", file])).split("\n");
+  for (const name of ["usr/0/in/", "usr/1/in/"]) assert(names.includes(name));
+}, needs);
+
 test("cage --export --changes has whiteouts as images have them", async (t) => {
   const { options } = await makeTree(t);
   await ok([
@@ -130,6 +143,22 @@ test("cage --export tells of sockets, and leaves them out", async (t) => {
 
 test("cage --export says when it cannot write", async (t) => {
   const { options } = await makeTree(t);
+  await ok([...options, ...sh("echo 1 >/data/new")]);
+  for (const [file, ...words] of [["/dev/full"], ["-", "--changes"]]) {
+    const script = [...options, "--export", file, ...words];
+    const shell = ["sh", "-c", '"$@" >/dev/full', "sh", ...cageWords()];
+    assertEquals(await run([...shell, ...script]), {
+      ...{ status: 125, stdout: "" },
+      stderr:
+        `cage: Cannot write "${file}": no space left on device: what was ` +
+        "written is not whole\n",
+    });
+  }
+  const full = ["sh", "-c", '"$@" >/dev/full', "sh", ...cageWords()];
+  assertEquals(
+    (await run([...full, ...options, "--diff"])).stderr,
+    "cage: Cannot write the output: no space left on device\n",
+  );
   const path = `${t.scratch}/nowhere/x.tar`;
   assertEquals(
     (await cage([...options, "--export", path])).stderr,

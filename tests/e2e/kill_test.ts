@@ -1,14 +1,17 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   cage,
+  cageWords,
   exists,
   output,
   run,
   RUN_DIRECTORY,
   sh,
   spawnCage,
+  spawnOnTerminal,
   test,
   waiting,
+  whyNoTerminal,
 } from "./support/mod.ts";
 
 test("cage -k lets a command end in its own way", async (t) => {
@@ -47,6 +50,23 @@ test("cage -k kills a command that does not want to end", async (t) => {
   assert(!exists(`/proc/${pid}`) && !exists(t.pidFile));
   assertEquals((await child.result).status, 137);
 });
+
+test(
+  "cage -k lets a command end that is stopped as a job of a shell",
+  async (t) => {
+    const script = "trap 'echo told >/told; exit' TERM; echo ready; " +
+      "sleep 1000 & wait";
+    const words = [...cageWords(), ...await t.options(), ...sh(script)];
+    await using shell = spawnOnTerminal(["sh", "-i", "-s", "--", ...words]);
+    await shell.write('"$@"\n');
+    await shell.seen(/ready/);
+    await shell.write("\x1a");
+    await shell.seen(/Stopped/);
+    assertEquals((await t.cage(["-k"])).status, 0);
+    assertEquals(await t.sh("cat /told"), "told\n");
+  },
+  { skip: whyNoTerminal() },
+);
 
 test("cage -k ends commands that attached", async (t) => {
   await using first = spawnCage([

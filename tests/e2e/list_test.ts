@@ -125,16 +125,18 @@ test("cage --list tells what is kept of an instance that ended", async (t) => {
   await t.sh("dd if=/dev/zero of=/x bs=1M count=3 2>/dev/null");
   const [{ age, since, size, ...rest }, ...others] = await listedAs(t.name);
   assertEquals(others, []);
-  const nothing = { pid: null, pidFile: null, root: null, command: null };
+  const nothing = { pid: null, pidFile: null, command: null };
+  const root = [await t.root()];
   assertEquals(rest, {
     ...{ name: t.name, state: "stored", uid: Deno.uid()!, ...nothing },
-    changes: upper(t),
+    ...{ changes: upper(t), root },
   });
   assert(Math.abs(Date.parse(since!) - Date.now()) < 3_600_000, since!);
   assert(age! >= 0, `${age}`);
   assert(size! >= 3 * MEBIBYTE && size! < 4 * MEBIBYTE, `${size}`);
   const words = wordsOf(await table(), t.name);
-  assertEquals([words[1], words[2], words.at(-1)], ["stored", "-", "-"]);
+  assertEquals([words[1], words[2]], ["stored", "-"]);
+  assertEquals(words.slice(-2), [...root, "-"]);
   assertEquals((await cage(["--reset", "-n", t.name])).status, 0);
   assertEquals(await listedAs(t.name), []);
 });

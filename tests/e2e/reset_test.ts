@@ -2,12 +2,15 @@ import { assert, assertEquals } from "@std/assert";
 import {
   cage,
   cageOnTerminal,
+  cageWords,
   type Child,
   type Context,
   exists,
   sh,
   spawnCage,
+  spawnOnTerminal,
   test,
+  until,
   waiting,
   whyNoTerminal,
 } from "./support/mod.ts";
@@ -63,6 +66,25 @@ test("cage --reset leaves all as it is when Ctrl-C is pressed", async (t) => {
   await child.write("\x03");
   assertEquals((await child.result).status, 130);
   assert(isKept(t));
+}, SKIP);
+
+test("cage --reset asks when it is in the foreground", async (t) => {
+  await t.sh("touch /kept");
+  const words = [...cageWords(), "--reset", "-n", t.name];
+  await using shell = spawnOnTerminal(["sh", "-i", "-s", "--", ...words]);
+  await shell.write('"$@" &\n');
+  // The shell tells of its jobs when it has read a line.
+  await until(() => {
+    void shell.write("\n");
+    return /Stopped/.test(shell.output);
+  }, "a job that is stopped");
+  assert(!question(t).test(shell.output));
+  await shell.write("fg\n");
+  await shell.seen(question(t));
+  await shell.write("y\n");
+  await until(() => !isKept(t), "the reset");
+  await shell.write("exit\n");
+  await shell.result;
 }, SKIP);
 
 test("cage --reset --yes asks nothing", async (t) => {

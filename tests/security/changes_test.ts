@@ -70,6 +70,28 @@ test("A user carries over, and gets as files, what is theirs", async (t) => {
   }
 });
 
+test("What a user may not read of one layer hides nothing of another", async (t) => {
+  const first = `${t.scratch}/first`;
+  const second = await t.root();
+  await output(["mkdir", "-p", `${first}/etc`, `${first}/bin`]);
+  await output(["mkdir", "-m", "700", `${first}/closed`]);
+  Deno.writeTextFileSync(`${first}/etc/lock`, "", { mode: 0o600 });
+  Deno.chmodSync(first, 0o755);
+  for (const person of [t.mallory, t.plain]) {
+    const options = ["-l", first, "-l", second, "-n", "two"];
+    const file = `${person.home}/two.tar`;
+    const exported = await t.cage(person, [...options, "--export", file]);
+    assertMatch(
+      exported.stderr,
+      / which you cannot read:\n {2}"\/etc\/lock"\n$/,
+    );
+    const names = (await output(["tar", "-tf", file])).split("\n");
+    for (const name of ["bin/busybox", "etc/passwd"]) {
+      assert(names.includes(name), name);
+    }
+  }
+});
+
 test("No changes of root or of another user are read", async (t) => {
   const root = await t.root();
   const script = sh(`echo ${SECRET.trim()} >/made`);

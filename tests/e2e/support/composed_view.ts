@@ -147,7 +147,7 @@ function stepsOf(
     ...overlaySteps({
       layers: [SKELETON_LAYER, ...(absent.length > 0 ? [ABSENT_LAYER] : [])],
       storage: paths,
-      upperName: paths.upper,
+      kept: { upper: paths.upper, lower: ["/"] },
       skeleton: [],
       how,
       isUsers: true,
