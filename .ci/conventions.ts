@@ -13,6 +13,7 @@ export const ACTING: readonly string[] = [
   "src/apply.ts",
   "src/arguments.ts",
   "src/as_caller.ts",
+  "src/as_job.ts",
   "src/ask.ts",
   "src/attachment.ts",
   "src/become_caller.ts",

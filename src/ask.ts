@@ -4,15 +4,8 @@
  * @module
  */
 
-import { SIGNALS } from "../ffi/constants.ts";
-import {
-  hasErrno,
-  read,
-  rtSigprocmask,
-  signalSet,
-  syscall,
-  writeAll,
-} from "../ffi/libc.ts";
+import { hasErrno, read, syscall, writeAll } from "../ffi/libc.ts";
+import { asJob } from "./as_job.ts";
 import { CageError } from "./errors.ts";
 import { untilReadable, type Waiting } from "./wait.ts";
 
@@ -41,29 +34,28 @@ export function canAsk(): boolean {
  * @throws {CageError} If nobody can answer, for it is no job of a shell.
  */
 export function* ask(question: string): Waiting<boolean> {
-  const mask = rtSigprocmask();
-  rtSigprocmask(mask & ~signalSet(...OF_JOBS));
-  try {
-    untilForeground();
-    writeAll(STDERR, new TextEncoder().encode(`${question} [y/N] `));
-    // Only what is waited for can be ended by a signal.
-    yield* untilReadable(STDIN);
-    const answer = new Uint8Array(ANSWER_SIZE);
-    const size = read(STDIN, answer);
-    const text = new TextDecoder().decode(answer.subarray(0, size));
-    return /^y(es)?\s*$/i.test(text);
-  } catch (error) {
-    if (!hasErrno(error, "EIO")) throw error;
-    throw new CageError(
-      "Cannot ask: the terminal is not this program's: answer with --yes",
-    );
-  } finally {
-    rtSigprocmask(mask);
-  }
+  return yield* asJob(function* () {
+    try {
+      untilForeground();
+      writeAll(STDERR, new TextEncoder().encode(`${question} [y/N] `));
+      // Only what is waited for can be ended by a signal.
+      yield* untilReadable(STDIN);
+      return isYes();
+    } catch (error) {
+      if (!hasErrno(error, "EIO")) throw error;
+      throw new CageError(
+        "Cannot ask: the terminal is not this program's: answer with --yes",
+      );
+    }
+  });
 }
 
-/** The signals by which a terminal and a shell stop a job. */
-const OF_JOBS = [SIGNALS.SIGTSTP, SIGNALS.SIGTTIN, SIGNALS.SIGTTOU];
+function isYes(): boolean {
+  const answer = new Uint8Array(ANSWER_SIZE);
+  const size = read(STDIN, answer);
+  const text = new TextDecoder().decode(answer.subarray(0, size));
+  return /^y(es)?\s*$/i.test(text);
+}
 
 /**
  * Nothing is to be drained; a job in the background is stopped by that, as by

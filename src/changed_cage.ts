@@ -4,7 +4,7 @@
  * @module
  */
 
-import { O_PATH, SIG_BLOCK, SIG_UNBLOCK } from "../ffi/constants.ts";
+import { O_PATH, O_RDONLY, SIG_BLOCK, SIG_UNBLOCK } from "../ffi/constants.ts";
 import { statEntry } from "../ffi/entries.ts";
 import {
   close,
@@ -123,11 +123,14 @@ function keptLower(
   { named, work }: Layout,
   client: Client,
 ): string[] | undefined {
+  // Where one alone is named, they need not belong together.
+  if (named.work !== named.upper) return undefined;
   const space = client.standing === "root" ? "trusted" : "user";
   const owner = named.work ? client : ROOT;
   let directory: number;
   try {
-    directory = openNamed(owner, work, PLACE);
+    // To be read: the kernel shows its attributes to nobody else.
+    directory = openNamed(owner, work, O_RDONLY | O_DIRECTORY);
   } catch {
     return undefined;
   }

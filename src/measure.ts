@@ -5,28 +5,19 @@
  */
 
 import { Block } from "../ffi/block.ts";
-import { O_RDWR, SIGNALS } from "../ffi/constants.ts";
-import {
-  close,
-  open,
-  pidfdSendSignal,
-  pipe2,
-  poll,
-  read,
-  SyscallError,
-  waitPidfd,
-} from "../ffi/libc.ts";
+import { O_RDWR } from "../ffi/constants.ts";
+import { close, open, pipe2, poll, read, SyscallError } from "../ffi/libc.ts";
 import type { Client } from "./client.ts";
 import { Descriptors } from "./descriptors.ts";
 import { InterruptedError } from "./drive.ts";
 import { CageError } from "./errors.ts";
 import type { LaterNamespace } from "./facts.ts";
+import { Helper } from "./helper.ts";
 import {
   measureSteps,
   type MeasureWish,
   parseMeasure,
 } from "./measure_steps.ts";
-import { startQuietly } from "./quiet_start.ts";
 import { copyOf } from "./sources.ts";
 import { userNamespaceFor } from "./user_namespace.ts";
 import type { Waiting } from "./wait.ts";
@@ -117,13 +108,11 @@ function* count(
   const { reader, writer } = pipe2();
   try {
     block.append({ steps: measureSteps({ ...wish, answer: writer }) });
-    const { pidfd } = startQuietly(block, 0);
-    try {
-      const wait = { kind: "readable", descriptor: pidfd } as const;
+    {
+      // Ended with the waiting, also by a signal: it has the memory of this one.
+      using helper = new Helper(block);
+      const wait = { kind: "readable", descriptor: helper.pidfd } as const;
       yield atMost === undefined ? wait : { ...wait, atMost };
-    } finally {
-      // Also when a signal ends the waiting: it has the memory of this one.
-      end(pidfd);
     }
     const answer = new Uint8Array(ANSWER_SIZE);
     // With an end of it here, an empty pipe would be waited for.
@@ -134,11 +123,4 @@ function* count(
     close(reader);
     close(writer);
   }
-}
-
-/** One that has ended needs no signal, and is there until it is waited for. */
-function end(pidfd: number): void {
-  pidfdSendSignal(pidfd, SIGNALS.SIGKILL);
-  waitPidfd(pidfd);
-  close(pidfd);
 }

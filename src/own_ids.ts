@@ -12,6 +12,7 @@
 
 import { Block } from "../ffi/block.ts";
 import { CLD_EXITED, CLOSE_RANGE_CLOEXEC, F_SETFD } from "../ffi/constants.ts";
+import { asJob } from "./as_job.ts";
 import { isLent } from "./caller.ts";
 import type { Client } from "./client.ts";
 import { CageError } from "./errors.ts";
@@ -82,7 +83,8 @@ export function* runWithOwnIds(
   using block = new Block();
   block.append({ steps: stepsOf(client, told, namespace) });
   using helper = new Helper(block);
-  const { code, status } = yield* helper.untilEnded();
+  // It may ask, and be stopped then: this process with it.
+  const { code, status } = yield* asJob(() => helper.untilEnded());
   if (code !== CLD_EXITED) throw new CageError(WHY, 128 + status);
   return status;
 }

@@ -14,7 +14,7 @@ import {
   whyNoProgram,
   whyNoTerminal,
 } from "./support/mod.ts";
-import { makeTree, ok, optionsOn } from "./support/changed.ts";
+import { makeTree, nextTick, ok, optionsOn } from "./support/changed.ts";
 import { editScript, makeLower } from "./support/edits.ts";
 import {
   copyMerged,
@@ -92,6 +92,7 @@ test("cage --apply leaves out what was changed below since", async (t) => {
   const { layers: { lower }, options } = await makeTree(t);
   const script = "cd /data; echo 1 >a; echo 2 >new; /bin/busybox rm -r d1 c";
   await ok([...options, ...sh(script)]);
+  await nextTick(t);
   Deno.writeTextFileSync(`${lower}/data/a`, "host\n");
   Deno.writeTextFileSync(`${lower}/data/d1/d2/a`, "host\n");
   assertStringIncludes(
@@ -280,6 +281,7 @@ test("cage --apply changes nothing outside through links", async (t) => {
   const outside = `${t.scratch}/outside`;
   Deno.mkdirSync(outside);
   await ok([...options, ...sh("/bin/busybox mkdir /x; echo 1 >/x/y")]);
+  await nextTick(t);
   Deno.symlinkSync(outside, `${lower}/x`);
   const { status } = await cage([...options, "--apply", "--yes"]);
   assertEquals(status, 125);

@@ -92,6 +92,20 @@ test("What a user may not read of one layer hides nothing of another", async (t)
   }
 });
 
+test("Nobody learns what another one's changes are changes of", async (t) => {
+  const app = `${t.scratch}/app`;
+  await output(["mkdir", "-p", `${app}/work`]);
+  const value = JSON.stringify(["/secret"]);
+  const set = ["setfattr", "-n", "user.overlay.cage", "-v", value];
+  await output([...set, `${app}/work`]);
+  for (const [mode, told] of [["711", false], ["755", true]] as const) {
+    await output(["chmod", mode, `${app}/work`]);
+    const words = ["-a", app, "-p", `${t.mallory.home}/pid`, "--diff"];
+    const { stderr, stdout } = await t.cage(t.mallory, words);
+    assertEquals((stderr + stdout).includes("/secret"), told, mode);
+  }
+});
+
 test("No changes of root or of another user are read", async (t) => {
   const root = await t.root();
   const script = sh(`echo ${SECRET.trim()} >/made`);

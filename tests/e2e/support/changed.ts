@@ -8,6 +8,7 @@ import { assertEquals } from "@std/assert";
 import { cage } from "./cage.ts";
 import { makeLower } from "./edits.ts";
 import type { Layers } from "./merged.ts";
+import { until } from "./process.ts";
 import type { Context } from "./test.ts";
 
 /** An instance that is not there yet. */
@@ -52,4 +53,21 @@ export async function ok(args: readonly string[]): Promise<string> {
   const { stdout, ...rest } = await cage(args);
   assertEquals(rest, { status: 0, stderr: "" }, args.join(" "));
   return stdout;
+}
+
+/**
+ * Waits until what is changed from now on has a later time than what was
+ * changed before: files have the time of the last tick of the kernel, which can
+ * be ten milliseconds ago.
+ *
+ * @param t The test.
+ */
+export async function nextTick(t: Context): Promise<void> {
+  const file = `${t.scratch}/tick`;
+  const timeNow = () => {
+    Deno.writeTextFileSync(file, "");
+    return Deno.statSync(file).mtime!.getTime();
+  };
+  const first = timeNow();
+  await until(() => timeNow() > first, "the next tick");
 }
